@@ -10,8 +10,6 @@ const tests = testResults.flatMap(({ name, assertionResults }) =>
 const skipped = tests.filter(({ status }) => status !== 'passed')
 const ran = tests.filter(({ file, status }) => file.includes(`/${folder}/`) && status === 'passed')
 
-console.log(
-  `${folder}: ${ran.length} tests ran; of all ${tests.length} tests, ${skipped.length} were skipped`,
-)
+console.log(`${folder}: ${ran.length} tests ran; of all ${tests.length} tests, ${skipped.length} were skipped`)
 for (const { file, fullName } of skipped) console.error(`skipped: ${file}: ${fullName}`)
 process.exitCode = ran.length === 0 || skipped.length > 0 ? 1 : 0

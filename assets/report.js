@@ -147,14 +147,10 @@ function drawCurve(box, data, n) {
   const y = (value) => frame.bottom - ((value - from) / (to - from)) * (frame.bottom - frame.top)
   const across = distances.length - 1
   const x = (start) =>
-    across === 0
-      ? (frame.left + frame.right) / 2
-      : frame.left + 10 + (start / across) * (frame.right - frame.left - 20)
+    across === 0 ? (frame.left + frame.right) / 2 : frame.left + 10 + (start / across) * (frame.right - frame.left - 20)
   const svg = element('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img' })
   const best = data.verdicts[n - 1]
-  svg.append(
-    element('title', {}, `Distance of ${distances.length} blocks by first layer; ${nameLayers(best)} marked`),
-  )
+  svg.append(element('title', {}, `Distance of ${distances.length} blocks by first layer; ${nameLayers(best)} marked`))
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
   for (let i = 0; from + i * step <= to + step / 2; i++) {
     const at = y(from + i * step)
@@ -170,11 +166,7 @@ function drawCurve(box, data, n) {
   const every = Math.max(1, Math.ceil(tickStep(((across || 1) * 30) / (frame.right - frame.left))))
   for (let start = 0; start <= across; start += every) {
     svg.append(
-      element(
-        'text',
-        { class: 'axis', x: x(start), y: frame.bottom + 18, 'text-anchor': 'middle' },
-        String(start),
-      ),
+      element('text', { class: 'axis', x: x(start), y: frame.bottom + 18, 'text-anchor': 'middle' }, String(start)),
     )
   }
   svg.append(
@@ -188,17 +180,14 @@ function drawCurve(box, data, n) {
   const upper = distances.map((distance, start) => point(start, distance + errors[start]))
   const lower = distances.map((distance, start) => point(start, Math.max(0, distance - errors[start])))
   svg.append(element('polygon', { class: 'area', points: [...upper, ...lower.reverse()].join(' ') }))
-  svg.append(
-    element('polyline', { class: 'line', points: distances.map((d, start) => point(start, d)).join(' ') }),
-  )
+  svg.append(element('polyline', { class: 'line', points: distances.map((d, start) => point(start, d)).join(' ') }))
   for (const [start, distance] of distances.entries()) {
     const dot = element('circle', { class: 'dot', cx: x(start), cy: y(distance), r: across > 60 ? 2 : 3.5 })
     dot.append(element('title', {}, describeBlock(data, n, start)))
     svg.append(dot)
   }
   const [left, top] = [x(best.start), y(distances[best.start])]
-  const [anchor, shift] =
-    left < width * 0.3 ? ['start', 12] : left > width * 0.7 ? ['end', -12] : ['middle', 0]
+  const [anchor, shift] = left < width * 0.3 ? ['start', 12] : left > width * 0.7 ? ['end', -12] : ['middle', 0]
   const nameBase = Math.min(top + 26, frame.bottom - 6)
   // the rule leaves the name that stands in its way readable
   const ruleTop = shift === 0 ? Math.min(nameBase + 6, frame.bottom) : top
@@ -321,15 +310,7 @@ function element(name, attributes, text) {
 }
 
 const STYLES = [
-  ...[
-    'fill',
-    'fill-opacity',
-    'stroke',
-    'stroke-width',
-    'stroke-dasharray',
-    'stroke-opacity',
-    'stroke-linejoin',
-  ],
+  ...['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-opacity', 'stroke-linejoin'],
   ...['paint-order', 'font-family', 'font-size', 'font-weight', 'text-anchor'],
 ]
 

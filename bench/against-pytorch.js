@@ -95,9 +95,7 @@ const differences = answers.pytorch
 const inTurn = (values, digits) =>
   `layerprune ${median(values.layerprune).toFixed(digits)}, pytorch ${median(values.pytorch).toFixed(digits)}`
 const ratio = (a, b) => (median(a) / median(b)).toFixed(2)
-console.log(
-  `whole       ${inTurn(seconds, 1)} s; pytorch / layerprune = ${ratio(seconds.pytorch, seconds.layerprune)}`,
-)
+console.log(`whole       ${inTurn(seconds, 1)} s; pytorch / layerprune = ${ratio(seconds.pytorch, seconds.layerprune)}`)
 console.log(
   `loop        ${inTurn(rates, 0)} tokens/s; layerprune / pytorch = ${ratio(rates.layerprune, rates.pytorch)}`,
 )

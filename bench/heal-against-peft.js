@@ -77,9 +77,7 @@ function report() {
     ['time', 'seconds'],
     ['processor', 'processorSeconds'],
   ]) {
-    const [own, other] = [measured.layerprune, measured.peft].map((list) =>
-      median(list.map((one) => one[key])),
-    )
+    const [own, other] = [measured.layerprune, measured.peft].map((list) => median(list.map((one) => one[key])))
     console.log(
       `${what.padEnd(10)}  layerprune ${(tokens / own).toFixed(0)}, PEFT ${(tokens / other).toFixed(0)} tokens per second; ratio ${(other / own).toFixed(2)}`,
     )
@@ -108,9 +106,7 @@ async function readBatches() {
   const most = (steps + 1) * batchSize
   const options = { maxLength, most, endToken: null, accepts: () => true }
   const { sequences } = await packTexts(dataset.rows(), encode, options)
-  return Array.from({ length: steps + 1 }, (_, step) =>
-    sequences.slice(step * batchSize, (step + 1) * batchSize),
-  )
+  return Array.from({ length: steps + 1 }, (_, step) => sequences.slice(step * batchSize, (step + 1) * batchSize))
 }
 
 async function startPeft() {

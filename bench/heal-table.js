@@ -22,15 +22,7 @@ import { handOver } from './figures.js'
 
 /** Texts that heal itself measures on, by which it chooses the step whose weights it writes. */
 const HEAL_TEXTS = 16
-const ARMS = [
-  'whole',
-  'whole-trained',
-  'cut',
-  'cut-healed',
-  'repaired',
-  'repaired-healed',
-  'repaired-distilled',
-]
+const ARMS = ['whole', 'whole-trained', 'cut', 'cut-healed', 'repaired', 'repaired-healed', 'repaired-distilled']
 const { values } = parseArgs({
   options: {
     model: { type: 'string' },
@@ -94,9 +86,7 @@ async function measureArm(arm) {
       threads,
       candidates: [],
     }
-    own.evaluated[basename(dataset)] = (
-      await evaluatePerplexity({ ...options, format: 'safetensors' })
-    ).perplexity
+    own.evaluated[basename(dataset)] = (await evaluatePerplexity({ ...options, format: 'safetensors' })).perplexity
   }
   appendFileSync(results, `${JSON.stringify(own)}\n`)
   if (training !== undefined) rmSync(folder, { recursive: true })
@@ -146,9 +136,7 @@ function printTable() {
   const figures = []
   for (const row of rows) {
     const spent = (row.repairMinutes + (row.healMinutes ?? 0)).toFixed(1)
-    console.log(
-      `| ${row.arm} | ${spent} | ${row.steps ?? ''} | ${names.map((name) => shown(row, name)).join(' | ')} |`,
-    )
+    console.log(`| ${row.arm} | ${spent} | ${row.steps ?? ''} | ${names.map((name) => shown(row, name)).join(' | ')} |`)
     figures.push({
       what: `perplexity, ${row.arm}`,
       layerprune: names.map((name) => shown(row, name)).join(', '),

@@ -9,16 +9,7 @@
  * which reads as zero and takes no disk where the file system knows holes. What is computed takes the same time and
  * memory whatever the numbers are. The tokenizer is that of the example model.
  */
-import {
-  closeSync,
-  cpSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, cpSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -91,9 +82,7 @@ writeFileSync(join(folder, 'config.json'), JSON.stringify(config, null, 2))
 for (const file of ['tokenizer.json', 'tokenizer_config.json']) {
   cpSync(fileURLToPath(new URL(`../examples/model/${file}`, import.meta.url)), join(folder, file))
 }
-const tokens = Object.keys(
-  JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')).model.vocab,
-).length
+const tokens = Object.keys(JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')).model.vocab).length
 let seed = 1
 let bytes = 0
 const weightMap = {}

@@ -40,18 +40,7 @@ runLayerprune(['slice-config', '--model', model, '--drop', drop, '-o', yaml])
 
 const outputs = { layerprune: join(folder, 'ours'), mergekit: join(folder, 'theirs') }
 const commands = {
-  layerprune: [
-    process.execPath,
-    bin,
-    'prune',
-    '--model',
-    model,
-    '--drop',
-    drop,
-    '-o',
-    outputs.layerprune,
-    '--quiet',
-  ],
+  layerprune: [process.execPath, bin, 'prune', '--model', model, '--drop', drop, '-o', outputs.layerprune, '--quiet'],
   mergekit: [
     join(dirname(values.python), 'mergekit-yaml'),
     yaml,
@@ -137,15 +126,9 @@ function makeModel(folder) {
     const json = JSON.stringify(header).padEnd(Math.ceil(JSON.stringify(header).length / 8) * 8)
     const length = Buffer.alloc(8)
     length.writeBigUInt64LE(BigInt(json.length))
-    writeFileSync(
-      join(folder, name),
-      Buffer.concat([length, Buffer.from(json), randomFillSync(Buffer.alloc(end))]),
-    )
+    writeFileSync(join(folder, name), Buffer.concat([length, Buffer.from(json), randomFillSync(Buffer.alloc(end))]))
   }
-  writeFileSync(
-    join(folder, 'model.safetensors.index.json'),
-    JSON.stringify({ metadata: {}, weight_map: weightMap }),
-  )
+  writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map: weightMap }))
   writeFileSync(
     join(folder, 'config.json'),
     JSON.stringify({

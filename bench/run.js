@@ -120,9 +120,6 @@ function writeTable(rows) {
   const lines = [HEAD, HEAD.map((name) => (name === 'ratio' ? '---:' : '---')), ...all].map(
     (row) => `| ${row.join(' | ')} |`,
   )
-  writeFileSync(
-    values.output,
-    `${page.slice(0, start)}<!-- bench -->\n${lines.join('\n')}\n${page.slice(end)}`,
-  )
+  writeFileSync(values.output, `${page.slice(0, start)}<!-- bench -->\n${lines.join('\n')}\n${page.slice(end)}`)
   console.log(`wrote ${rows.length} rows to ${values.output}`)
 }

@@ -62,9 +62,7 @@ handOver(figures)
 function reportShuffles(n, tokens, texts) {
   const random = createRandom(Number(values.seed))
   const all = takeUp(n, texts)
-  const stops = Array.from({ length: Number(values.shuffles) }, () =>
-    stop(n, shuffleInPlace([...texts], random)),
-  )
+  const stops = Array.from({ length: Number(values.shuffles) }, () => stop(n, shuffleInPlace([...texts], random)))
   const counts = stops.map(({ certainty }) => certainty.texts).sort((a, b) => a - b)
   const right = stops.filter(({ best }) => best.start === all.best.start).length
   const sure = stops.filter(({ certainty }) => certainty.confidence >= until).length
@@ -116,8 +114,7 @@ function takeUp(n, texts, statistics) {
 }
 
 async function takeDistances() {
-  if (values.distances && existsSync(values.distances))
-    return JSON.parse(readFileSync(values.distances, 'utf8'))
+  if (values.distances && existsSync(values.distances)) return JSON.parse(readFileSync(values.distances, 'utf8'))
   const distances = await measureDistances()
   if (values.distances) writeFileSync(values.distances, `${JSON.stringify(distances)}\n`)
   return distances
@@ -133,10 +130,7 @@ async function measureDistances() {
   const threads = values.threads && Number(values.threads)
   const session = await openWholeSession(model.decoder, model.config, { device: 'cpu', threads })
   const tokens = Object.fromEntries(
-    selections.map((name) => [
-      name,
-      { counts: [], distances: Object.fromEntries(sizes.map((n) => [n, []])) },
-    ]),
+    selections.map((name) => [name, { counts: [], distances: Object.fromEntries(sizes.map((n) => [n, []])) }]),
   )
   for await (const { text, origin } of dataset.rows()) {
     const ids = await encode(text, Number(values['max-length']))

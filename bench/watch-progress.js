@@ -49,7 +49,6 @@ child.on('close', (code) => {
   }
   if (code !== 0) console.log(written)
   console.log(JSON.stringify({ code, ...judged }, null, 2))
-  const isFine =
-    judged.silentSeconds <= Number(values['most-silent']) && judged.rise <= Number(values['most-rise'])
+  const isFine = judged.silentSeconds <= Number(values['most-silent']) && judged.rise <= Number(values['most-rise'])
   exit(code === 0 && isFine ? 0 : 1)
 })

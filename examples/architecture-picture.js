@@ -36,15 +36,12 @@ export function drawArchitecture(root) {
     const text = readFileSync(join(source, file), 'utf8')
     for (const [, path] of text.matchAll(/(?:from|import\() ?'(\.[^']*)\.js'/g)) {
       const [from, to] = [file, posix.join(posix.dirname(file), path)].map((name) => name.split('/')[0])
-      if (from !== to && from !== 'index.ts')
-        arrows.set(`${from} ${to}`, (arrows.get(`${from} ${to}`) ?? 0) + 1)
+      if (from !== to && from !== 'index.ts') arrows.set(`${from} ${to}`, (arrows.get(`${from} ${to}`) ?? 0) + 1)
     }
   }
   const boxes = FLOORS.map(([name, words], row) => {
     const inside = files.filter((file) => file.startsWith(`${name}/`))
-    const rooms = [
-      ...new Set(inside.filter((file) => file.split('/').length > 2).map((file) => file.split('/')[1])),
-    ]
+    const rooms = [...new Set(inside.filter((file) => file.split('/').length > 2).map((file) => file.split('/')[1]))]
     return drawBox(row, name, words, inside.length, rooms)
   })
   const height = BOX.top + BOX.step * FLOORS.length

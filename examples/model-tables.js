@@ -18,11 +18,7 @@ export function formatFamilies() {
     const mergekit = hasArchitectureFile(type) ? 'yes' : ''
     return `| \`${type}\` | ${title} | ${notes} | ${mergekit} |`
   })
-  return [
-    '| `model_type` | models | what sets it apart | mergekit |',
-    '| --- | --- | --- | --- |',
-    ...rows,
-  ].join('\n')
+  return ['| `model_type` | models | what sets it apart | mergekit |', '| --- | --- | --- | --- |', ...rows].join('\n')
 }
 
 export function formatWrappers() {

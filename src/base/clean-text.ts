@@ -20,9 +20,7 @@ function cleanAny(value: unknown): unknown {
   if (typeof value === 'string') return cleanLines(value).replace(/[\n\t]/g, '\ufffd')
   if (Array.isArray(value)) return value.map(cleanAny)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [cleanAny(key) as string, cleanAny(item)]),
-  )
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [cleanAny(key) as string, cleanAny(item)]))
 }
 
 /** JSON with all such characters escaped, which means the same; its strings are also Python literals. */

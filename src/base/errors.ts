@@ -47,8 +47,5 @@ export function isOutOfMemory(error: unknown): boolean {
   if (code === 'ENOMEM' || code === 'ERR_WORKER_OUT_OF_MEMORY' || isOutOfMemory(cause)) return true
   // other messages may contain file names
   const isOfRuntime = syscall === undefined && !(error instanceof LayerpruneError)
-  return (
-    isOfRuntime &&
-    /out of memory|bad_alloc|allocation failed|failed to allocate|cannot allocate/i.test(message)
-  )
+  return isOfRuntime && /out of memory|bad_alloc|allocation failed|failed to allocate|cannot allocate/i.test(message)
 }

@@ -32,8 +32,7 @@ export function renamePhase(
   { as = phase, next }: { as?: string; next?: string | undefined },
 ): OnProgress | undefined {
   return (
-    onProgress &&
-    ((progress) => onProgress(progress.phase === phase ? { ...progress, phase: as, next } : progress))
+    onProgress && ((progress) => onProgress(progress.phase === phase ? { ...progress, phase: as, next } : progress))
   )
 }
 

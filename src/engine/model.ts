@@ -53,8 +53,7 @@ export async function prepareModel(
   { signal, onNote, onProgress, checksInRun = false }: PrepareOptions = {},
 ): Promise<Model> {
   const { tensors } = model
-  if (checksInRun && model.decoder.int8 === undefined && model.packing === null)
-    return { ...model, isChecked: false }
+  if (checksInRun && model.decoder.int8 === undefined && model.packing === null) return { ...model, isChecked: false }
   let { decoder } = model
   if (decoder.int8 === 'awaited') {
     const { quantizeDecoder } = await import('./int8/quantize-decoder.js')

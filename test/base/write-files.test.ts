@@ -88,17 +88,7 @@ describe('writeFilesAtomically', () => {
       import { writeFilesAtomically } from '${url}'
       for (const folder of ['.', 'a/b']) await writeFilesAtomically(folder, { x: '' }).catch(({ message }) => console.log(message))`
     const mount = 'mount -t tmpfs -o ro none . && cd "$PWD" && exec "$@"'
-    const args = [
-      '-rm',
-      'bash',
-      '-c',
-      mount,
-      'bash',
-      process.execPath,
-      '--input-type=module',
-      '--eval',
-      script,
-    ]
+    const args = ['-rm', 'bash', '-c', mount, 'bash', process.execPath, '--input-type=module', '--eval', script]
     const { stdout } = spawnSync('unshare', args, { cwd: folder, encoding: 'utf8' })
     expect(stdout).toBe(
       'cannot write .: the file system is read-only\ncannot write a/b: the file system is read-only\n',
@@ -121,21 +111,16 @@ describe('writeFilesAtomically', () => {
 })
 
 describe('a process that is killed while it replaces a set of files', () => {
-  it.each([0, 1, 2])(
-    'after %d renames leaves no file of the old set beside one of the new',
-    async (renames) => {
-      const names = ['result.json', 'slice.yaml', 'plan.json']
-      const setOf = (content: string) => Object.fromEntries(names.map((name) => [name, content]))
-      await writeFilesAtomically(folder, setOf('old'))
-      failAfter(renames)
-      await expect(writeFilesAtomically(folder, setOf('new'))).rejects.toThrow('cannot write')
-      const left = await Promise.all(
-        (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')),
-      )
-      expect(new Set(left).size).toBe(1)
-      expect(left).toEqual(renames === 0 ? ['old'] : Array(renames).fill('new'))
-    },
-  )
+  it.each([0, 1, 2])('after %d renames leaves no file of the old set beside one of the new', async (renames) => {
+    const names = ['result.json', 'slice.yaml', 'plan.json']
+    const setOf = (content: string) => Object.fromEntries(names.map((name) => [name, content]))
+    await writeFilesAtomically(folder, setOf('old'))
+    failAfter(renames)
+    await expect(writeFilesAtomically(folder, setOf('new'))).rejects.toThrow('cannot write')
+    const left = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')))
+    expect(new Set(left).size).toBe(1)
+    expect(left).toEqual(renames === 0 ? ['old'] : Array(renames).fill('new'))
+  })
 
   it('leaves temporary files, which later runs remove once they are old', async () => {
     const [old, young] = ['.x.0123456789ab.tmp', '.x.ba9876543210.tmp']

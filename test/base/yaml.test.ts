@@ -16,9 +16,7 @@ describe.each(VERSIONS)('YAML, read as version %s,', (version) => {
 
   it('keeps what stands in slices and recipes', () => {
     for (const text of TRICKY_STRINGS.filter((text) => text !== '')) {
-      const slices = read(
-        formatSliceConfig({ model: text, layers: 4, removed: [{ start: 1, end: 2 }], dtype: null }),
-      )
+      const slices = read(formatSliceConfig({ model: text, layers: 4, removed: [{ start: 1, end: 2 }], dtype: null }))
       const [{ sources }] = slices.slices
       expect(sources[0].model.model?.path ?? sources[0].model).toBe(text)
       expect(Object.keys(slices)).toEqual(['slices', 'merge_method'])

@@ -1,13 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import {
-  locateModel,
-  type Model,
-  type ModelOptions,
-  openModel,
-  prepareModel,
-} from '../../src/engine/model.js'
+import { locateModel, type Model, type ModelOptions, openModel, prepareModel } from '../../src/engine/model.js'
 import { openWholeSession } from '../../src/engine/sessions/whole-session.js'
 import { FIXTURES } from '../support/paths.js'
 import { makeTempFolder } from '../support/temp-folder.js'
@@ -101,9 +95,7 @@ describe('a folder with one of them', () => {
 
   it('says what is there if the other was asked for', async () => {
     await expect(open(makeFolder('families/llama'), { format: 'onnx' })).rejects.toThrow(/no \.onnx graph/)
-    await expect(open(makeFolder('onnx/llama'), { format: 'safetensors' })).rejects.toThrow(
-      /no safetensors weights/,
-    )
+    await expect(open(makeFolder('onnx/llama'), { format: 'safetensors' })).rejects.toThrow(/no safetensors weights/)
   })
 
   it('says what is there if neither is', async () => {
@@ -123,11 +115,7 @@ describe('a model that cannot be read says what to do', () => {
   }
 
   it.each([
-    [
-      ['m.gguf'],
-      /m\.gguf is truncated: expected at least 4 bytes, found \d/,
-      /download or copy the file again/,
-    ],
+    [['m.gguf'], /m\.gguf is truncated: expected at least 4 bytes, found \d/, /download or copy the file again/],
     [['a.gguf', 'b.gguf'], /has several GGUF files: a\.gguf, b\.gguf$/, /`modelFile: a\.gguf`/],
     [['mmproj-a.gguf'], /only the gguf file "mmproj-a\.gguf"$/, /checkpoint that it was converted from/],
     [
@@ -224,10 +212,7 @@ describe('a model that cannot be read says what to do', () => {
   })
 
   it('a known family whose sizes are lacking keeps its own message', async () => {
-    const model = folderOf(
-      { model_type: 'llama', hidden_size: 32, num_hidden_layers: 2 },
-      'model.safetensors',
-    )
+    const model = folderOf({ model_type: 'llama', hidden_size: 32, num_hidden_layers: 2 }, 'model.safetensors')
     await expect(locateModel({ model })).rejects.toThrow(/does not state num_attention_heads$/)
   })
 })

@@ -14,9 +14,7 @@ export async function makeDocuments() {
   }
   const options = { ...run, layersToSkip: 1, metric: ['angular', 'euclidean'] }
   const result = await measureSimilarity(options)
-  const shards = await Promise.all(
-    [1, 2].map((index) => measureSimilarity({ ...options, shard: { index, count: 2 } })),
-  )
+  const shards = await Promise.all([1, 2].map((index) => measureSimilarity({ ...options, shard: { index, count: 2 } })))
   const removed = [{ start: 1, end: 2 }]
   const evaluation = await evaluatePerplexity({ ...run, candidates: [removed, [{ start: 0, end: 1 }]] })
   const plan = makePlan({ strategy: 'explicit', model: result.model, removed })

@@ -14,8 +14,7 @@ export const OFFLINE = { HF_HUB_OFFLINE: '1', HF_HOME: join(tmpdir(), 'layerprun
 
 const COMMIT = 'c0ffee'.padEnd(40, '0')
 const LARGE_BYTES = 4096
-const hash = (algorithm, ...parts) =>
-  parts.reduce((sum, part) => sum.update(part), createHash(algorithm)).digest('hex')
+const hash = (algorithm, ...parts) => parts.reduce((sum, part) => sum.update(part), createHash(algorithm)).digest('hex')
 
 const ADDRESSES = [
   'file:///etc/passwd',
@@ -31,13 +30,7 @@ const ADDRESSES = [
 ]
 const HEADERS = {
   location: ADDRESSES,
-  link: [
-    '<http://[>; rel="next"',
-    '<>; rel="next"',
-    '<http://127.0.0.1:1/>; rel="next"',
-    '<?>; rel=next',
-    '<',
-  ],
+  link: ['<http://[>; rel="next"', '<>; rel="next"', '<http://127.0.0.1:1/>; rel="next"', '<?>; rel=next', '<'],
   etag: ['', '"', '"../../../x"', 'W/"0"'],
   'x-repo-commit': ['', '../..', 'f'.repeat(40)],
   'x-revision': ['', 'f'.repeat(40)],
@@ -51,21 +44,8 @@ const HEADERS = {
   'x-error-message': ['\u009b31m owned', '%00%1b[2J'],
 }
 const VALUES = [null, {}, [], 1, -1, 1e9, 1e308, true, 'x', [null], { toString: 1 }, ...HOSTILE_TEXTS]
-const BODIES = [
-  '',
-  'null',
-  '[]',
-  '{}',
-  '"x"',
-  '[null]',
-  '[[]]',
-  '{"__proto__":null}',
-  '['.repeat(100_000),
-  '<html>',
-]
-const STATUS = [
-  200, 201, 204, 206, 300, 301, 302, 304, 307, 400, 401, 403, 404, 408, 416, 418, 429, 500, 503, 599,
-]
+const BODIES = ['', 'null', '[]', '{}', '"x"', '[null]', '[[]]', '{"__proto__":null}', '['.repeat(100_000), '<html>']
+const STATUS = [200, 201, 204, 206, 300, 301, 302, 304, 307, 400, 401, 403, 404, 408, 416, 418, 429, 500, 503, 599]
 
 const NOT_FOUND = json({ error: 'Entry not found' }, { 'x-error-code': 'EntryNotFound' }, 404)
 
@@ -136,8 +116,7 @@ function makeAnswers({ type, id, files, exported }, endpoint) {
   const whole = (body, headers = {}) => ({ status: 200, headers, body, ranges: true })
   return (path) => {
     if (path.startsWith(`${api}/revision/`)) return json({ _id: '0', id, sha: COMMIT })
-    if (path.startsWith(`${api}/tree/${COMMIT}`))
-      return listFolder(path.slice(`${api}/tree/${COMMIT}/`.length))
+    if (path.startsWith(`${api}/tree/${COMMIT}`)) return listFolder(path.slice(`${api}/tree/${COMMIT}/`.length))
     if (path === `${api}/parquet` && exported) {
       return json({ default: { train: [`${endpoint}${api}/parquet/default/train/0.parquet`] } })
     }
@@ -218,15 +197,15 @@ function changeAnswer({ status, headers, body, ranges }, change) {
 
 function send(request, response, { status, headers, body, ranges, announced }) {
   const [, start, end] = (ranges && /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '')) || []
-  const first =
-    start === undefined ? 0 : start === '' ? Math.max(0, body.length - Number(end)) : Number(start)
+  const first = start === undefined ? 0 : start === '' ? Math.max(0, body.length - Number(end)) : Number(start)
   const last = start && end ? Math.min(Number(end), body.length - 1) : body.length - 1
   const part = body.subarray(first, last + 1)
   const range = start !== undefined && { 'content-range': `bytes ${first}-${last}/${body.length}` }
   const length = announced === undefined ? part.length : Math.max(announced, part.length + 1)
-  const sent = Object.entries({ 'content-length': `${length}`, ...range, ...headers }).map(
-    ([name, value]) => [name, Buffer.from(value).toString('latin1')],
-  )
+  const sent = Object.entries({ 'content-length': `${length}`, ...range, ...headers }).map(([name, value]) => [
+    name,
+    Buffer.from(value).toString('latin1'),
+  ])
   response.on('error', () => {})
   response.writeHead(range && status === 200 ? 206 : status, Object.fromEntries(sent))
   response.write(part, () => (announced === undefined ? response.end() : response.destroy()))
@@ -237,8 +216,7 @@ function checkBlobs(home) {
   for (const { parentPath, name } of files) {
     if (!parentPath.endsWith('blobs') || !/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(name)) continue
     const content = readFileSync(join(parentPath, name))
-    const found =
-      name.length === 64 ? hash('sha256', content) : hash('sha1', `blob ${content.length}\0`, content)
+    const found = name.length === 64 ? hash('sha256', content) : hash('sha1', `blob ${content.length}\0`, content)
     if (found !== name) throw new WrongSuccess(`the cache holds ${found} under the name ${name}`)
   }
 }

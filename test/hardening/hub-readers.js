@@ -18,8 +18,7 @@ async function readDataset(options = {}) {
 
 /** What is damaged is the description of what the Hub does. */
 function answersReader(repo, action) {
-  const read = async (folder) =>
-    withHub(repo, JSON.parse(await readFile(join(folder, 'answer.json'))), action)
+  const read = async (folder) => withHub(repo, JSON.parse(await readFile(join(folder, 'answer.json'))), action)
   return {
     variants: { sound: { files: { 'answer.json': Buffer.from('{}') }, damaged: 'answer.json' } },
     mutate: mutateAnswer,
@@ -40,9 +39,7 @@ export function makeHubReaders() {
       mutate: mutateDatasetCard,
       async read(folder, split) {
         const files = { ...datasetFiles, 'README.md': await readFile(join(folder, 'README.md')) }
-        await withHub({ ...DATASET, files }, {}, () =>
-          readDataset({ datasetSplit: split, datasetConfig: 'default' }),
-        )
+        await withHub({ ...DATASET, files }, {}, () => readDataset({ datasetSplit: split, datasetConfig: 'default' }))
       },
     },
   }

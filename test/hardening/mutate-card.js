@@ -33,32 +33,13 @@ const CONFIG_VALUES = [
   '[[a]]',
   '{train: {path: 1}}',
 ]
-const PIECES = [
-  '*',
-  '*',
-  '*',
-  '**/',
-  '?',
-  '[a-z]',
-  '[!a]',
-  '[z-a]',
-  '{a,b}',
-  '{',
-  '}',
-  '[',
-  ']',
-  'a',
-  '\\',
-  '/',
-]
+const PIECES = ['*', '*', '*', '**/', '?', '[a-z]', '[!a]', '[z-a]', '{a,b}', '{', '}', '[', ']', 'a', '\\', '/']
 
 /** Another line somewhere, or damaged bytes. */
 export function mutateCard(sound, random) {
   if (random(3) === 0) return mutateBytes(sound, random)
   const lines = sound.toString().split('\n')
-  const line = random(4)
-    ? pick(LINES, random)
-    : `${pick(HOSTILE_TEXTS, random)}: ${pick(HOSTILE_TEXTS, random)}`
+  const line = random(4) ? pick(LINES, random) : `${pick(HOSTILE_TEXTS, random)}: ${pick(HOSTILE_TEXTS, random)}`
   lines.splice(random(lines.length), random(2), line)
   return Buffer.from(lines.join('\n'))
 }
@@ -68,8 +49,7 @@ export function mutateDatasetCard(sound, random) {
   const kind = random(4)
   if (kind === 0) return mutateCard(sound, random)
   const lines = sound.toString().split('\n')
-  const keys =
-    kind === 1 ? /^(.*(?:config_name|data_dir|data_files|split|default|path): ?)(.*)$/ : /^(.*path: )(.*)$/
+  const keys = kind === 1 ? /^(.*(?:config_name|data_dir|data_files|split|default|path): ?)(.*)$/ : /^(.*path: )(.*)$/
   const places = lines.flatMap((line, at) => (keys.test(line) ? [at] : []))
   const at = pick(places, random)
   const value = kind === 1 ? pick(CONFIG_VALUES, random) : JSON.stringify(makePattern(random))
@@ -79,8 +59,7 @@ export function mutateDatasetCard(sound, random) {
 
 function makePattern(random) {
   // a name of many letters a, tried in every way
-  if (random(3) === 0)
-    return `data/${'*a'.repeat(1 + random(30))}*${pick(['', 'b.jsonl', '.parquet'], random)}`
+  if (random(3) === 0) return `data/${'*a'.repeat(1 + random(30))}*${pick(['', 'b.jsonl', '.parquet'], random)}`
   const pieces = Array.from({ length: 1 + random(24) }, () => pick(PIECES, random))
   return `data/${pieces.join('')}${random(2) ? '.jsonl' : ''}`
 }

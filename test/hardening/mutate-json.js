@@ -4,14 +4,7 @@ import { pick } from './random.js'
 
 const NUMBERS = [1e9, 1e9, 1e9, 2 ** 31, 2 ** 53, 1e308, -1, 0, 1, 1.5, 1e-320]
 /** Counts that a list may be made of, whether or not the document has them. */
-const COUNTS = [
-  'num_hidden_layers',
-  'head_dim',
-  'num_key_value_heads',
-  'n_layer',
-  'num_experts',
-  'rotary_dim',
-]
+const COUNTS = ['num_hidden_layers', 'head_dim', 'num_key_value_heads', 'n_layer', 'num_experts', 'rotary_dim']
 /** What a name must not do to a terminal, a path, YAML, XML or JSON. */
 export const HOSTILE_TEXTS = [
   '\u001b[2J\u001b[1;31mowned',
@@ -78,10 +71,7 @@ function mutate(bytes, random, change) {
 /** Every value inside a document, with what holds it. */
 export function listPlaces(value) {
   if (typeof value !== 'object' || value === null) return []
-  return Object.keys(value).flatMap((key) => [
-    { parent: value, key, value: value[key] },
-    ...listPlaces(value[key]),
-  ])
+  return Object.keys(value).flatMap((key) => [{ parent: value, key, value: value[key] }, ...listPlaces(value[key])])
 }
 
 function set({ parent, key }, value) {

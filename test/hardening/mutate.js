@@ -89,9 +89,7 @@ function changeGraph(graph, random) {
       return
     default: {
       // shapes, axes, indices
-      const values = any(
-        graph.initializer.filter(({ rawData }) => rawData.length > 0 && rawData.length <= 64),
-      )
+      const values = any(graph.initializer.filter(({ rawData }) => rawData.length > 0 && rawData.length <= 64))
       if (values) values.rawData = Uint8Array.from(values.rawData, (byte) => (random(3) ? byte : random(256)))
     }
   }

@@ -51,10 +51,7 @@ async function inspectAndOpen(folder) {
 export function makeNumberReaders() {
   const stored = Object.entries(families).filter(([, files]) => storedDtypeOf(files))
   const strategies = Object.fromEntries(
-    STRATEGIES.filter((name) => name !== 'task').map((name) => [
-      name,
-      { files: llama, damaged: 'model.safetensors' },
-    ]),
+    STRATEGIES.filter((name) => name !== 'task').map((name) => [name, { files: llama, damaged: 'model.safetensors' }]),
   )
   return {
     'NaN or Inf in a weight': notFinite((folder) => measure(folder)),

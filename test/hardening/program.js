@@ -22,8 +22,7 @@ export async function runProgram(args, folder) {
   }
   if (!exitCode) return stdout
   const [, message] = /^error: (?!unexpected: )(.+)\n(?:hint: .+\n)?$/m.exec(stderr) ?? []
-  if (message === undefined || !stderr.endsWith(stderr.slice(stderr.indexOf('error: '))))
-    throw new Error(stderr)
+  if (message === undefined || !stderr.endsWith(stderr.slice(stderr.indexOf('error: ')))) throw new Error(stderr)
   throw new LayerpruneError(message)
 }
 

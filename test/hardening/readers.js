@@ -77,9 +77,7 @@ function modelRunner(files, damaged, { mutate = mutateBytes, ...options } = {}) 
 
 /** Models in all forms of packed weights; `damaged` is the file of each that is. */
 function packedRunner(damaged, mutate) {
-  const variants = Object.fromEntries(
-    Object.entries(sound.packed).map(([name, files]) => [name, { files, damaged }]),
-  )
+  const variants = Object.fromEntries(Object.entries(sound.packed).map(([name, files]) => [name, { files, damaged }]))
   return { variants, mutate, read: (folder) => measure(folder) }
 }
 
@@ -114,8 +112,7 @@ const PLAN = { strategy: 'explicit', removed: [{ start: 1, end: 2 }] }
 const modelCardReader = {
   variants: one({ ...sound.llama, 'README.md': sound.modelCard }, 'README.md'),
   mutate: mutateCard,
-  read: async (folder) =>
-    void (await pruneModel({ model: folder, plan: PLAN, output: `${folder}-out`, dryRun: true })),
+  read: async (folder) => void (await pruneModel({ model: folder, plan: PLAN, output: `${folder}-out`, dryRun: true })),
 }
 
 const parquetFiles = sound

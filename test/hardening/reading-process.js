@@ -25,9 +25,7 @@ export class ReadingProcess {
     const answer = await ask(this.#worker, task)
     const tooLarge = answer.peakBytes > MAX_RSS_BYTES
     if (answer.peakBytes === undefined || tooLarge || ++this.#cases === MAX_CASES) this.end()
-    return tooLarge
-      ? { outcome: 'memory', detail: `${answer.peakBytes} bytes, then ${answer.detail}` }
-      : answer
+    return tooLarge ? { outcome: 'memory', detail: `${answer.peakBytes} bytes, then ${answer.detail}` } : answer
   }
 
   end() {
@@ -56,9 +54,7 @@ async function ask(worker, task) {
   const answer = await new Promise((resolve) => {
     timer = watch(worker, () => resolve({ outcome: 'hang' }))
     worker.once('message', resolve)
-    worker.once('exit', (code, signal) =>
-      resolve({ outcome: 'crash', detail: `exit ${signal ?? code}\n${stderr}` }),
-    )
+    worker.once('exit', (code, signal) => resolve({ outcome: 'crash', detail: `exit ${signal ?? code}\n${stderr}` }))
     worker.send(task)
   })
   clearInterval(timer)

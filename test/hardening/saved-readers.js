@@ -2,11 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mergeShards } from '../../dist/jobs/similarity/merge-shards.js'
-import {
-  readPlan,
-  readSavedDocuments,
-  readSimilarityResult,
-} from '../../dist/results/documents/read-saved.js'
+import { readPlan, readSavedDocuments, readSimilarityResult } from '../../dist/results/documents/read-saved.js'
 import { renderPage } from '../../dist/results/report/page.js'
 import { mutateBytes } from './mutate.js'
 import { mutateNumbers } from './mutate-json.js'

@@ -70,9 +70,7 @@ export const rows = texts
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line).text)
-export const csv = Buffer.from(
-  ['id,text', ...rows.map((text, i) => `${i},"${text.replaceAll('"', '""')}"`)].join('\n'),
-)
+export const csv = Buffer.from(['id,text', ...rows.map((text, i) => `${i},"${text.replaceAll('"', '""')}"`)].join('\n'))
 
 export const modelCard = Buffer.from(`---
 license: apache-2.0

@@ -58,11 +58,7 @@ export function makeTextReaders(documents) {
     'texts in a tokenizer': printed(llama, 'tokenizer_config.json', mutateTexts),
     'names of tensors': printed(llama, 'model.safetensors', mutateHeaderTexts),
     'names in an index': printed(withIndex(llama), 'model.safetensors.index.json', mutateTexts),
-    'names in a graph': printed(onnx, 'onnx/model.onnx', mutateGraphNames, [
-      'inspect',
-      'similarity',
-      'prune',
-    ]),
+    'names in a graph': printed(onnx, 'onnx/model.onnx', mutateGraphNames, ['inspect', 'similarity', 'prune']),
     'names of columns': {
       variants: { sound: { files: { ...llama, 'texts.jsonl': jsonl }, damaged: 'texts.jsonl' } },
       mutate: mutateTexts,
@@ -78,14 +74,7 @@ export function makeTextReaders(documents) {
       mayRefuse: true,
     },
     'texts in a result': ofSaved('similarity.json', 'slice-config', '--from', 'similarity.json'),
-    'texts in a result, checked': ofSaved(
-      'similarity.json',
-      'check',
-      '--from',
-      'similarity.json',
-      '--expect',
-      '2:3',
-    ),
+    'texts in a result, checked': ofSaved('similarity.json', 'check', '--from', 'similarity.json', '--expect', '2:3'),
     'texts in a result, reported': ofSaved('similarity.json', 'report', 'similarity.json', '-o', 'out.html'),
     'texts in shards': ofSaved('shard-1.json', 'merge', 'shard-1.json', 'shard-2.json', '-o', 'out'),
     'texts in a plan': ofSaved('plan.json', 'slice-config', '--plan', 'plan.json'),

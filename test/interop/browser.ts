@@ -99,8 +99,7 @@ function connect(input: Writable, output: Readable) {
     }
     events.get(method)?.()
     if (method === 'Runtime.exceptionThrown') errors.push(params.exceptionDetails.exception?.description)
-    if (method === 'Runtime.consoleAPICalled' && params.type === 'error')
-      errors.push(JSON.stringify(params.args))
+    if (method === 'Runtime.consoleAPICalled' && params.type === 'error') errors.push(JSON.stringify(params.args))
     if (method === 'Log.entryAdded' && params.entry.level === 'error') errors.push(params.entry.text)
   }
   output.setEncoding('utf8').on('data', (text: string) => {

@@ -57,10 +57,9 @@ describeWithPython('transformers', () => {
       if (found === undefined) outcomes.refused++
       if (found === undefined || distances === null) continue
       outcomes.compared++
-      expect(
-        largestDifference(found, distances.flat()),
-        `${fixture}: ${key} = ${JSON.stringify(value)}`,
-      ).toBeLessThan(TOLERANCE)
+      expect(largestDifference(found, distances.flat()), `${fixture}: ${key} = ${JSON.stringify(value)}`).toBeLessThan(
+        TOLERANCE,
+      )
     }
     expect(outcomes.compared).toBeGreaterThan(COUNT / 4)
     expect(outcomes.refused).toBeGreaterThan(COUNT / 5)

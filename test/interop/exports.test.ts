@@ -52,9 +52,7 @@ async function compareDistances(
   const expected = Object.entries(reference[tokens as 'all' | 'last'] as Record<string, number[]>)
   expect(expected.length).toBeGreaterThan(2)
   return Math.max(
-    ...expected.flatMap(([n, row]) =>
-      row.map((distance, start) => Math.abs(distance - distances[n]![start]!)),
-    ),
+    ...expected.flatMap(([n, row]) => row.map((distance, start) => Math.abs(distance - distances[n]![start]!))),
   )
 }
 
@@ -106,10 +104,7 @@ function testExports(exporter: 'genai' | 'optimum', python: string, least: numbe
   let exports: Export[]
 
   /** Those of some exports whose difference is not below a tolerance. */
-  async function findWrong(
-    measure: (model: Export) => Promise<number>,
-    tolerance: (model: Export) => number,
-  ) {
+  async function findWrong(measure: (model: Export) => Promise<number>, tolerance: (model: Export) => number) {
     const wrong: [string, unknown][] = []
     for (const model of exports) {
       const difference = await measure(model)

@@ -66,9 +66,7 @@ describeWithPython("Python's huggingface_hub and datasets", () => {
   })
 
   it('reads the server as the Hub: listings in pages, refusals, old names', async () => {
-    const sizes = Object.fromEntries(
-      Object.entries(filesOf(MODEL)).map(([path, { length }]) => [path, length]),
-    )
+    const sizes = Object.fromEntries(Object.entries(filesOf(MODEL)).map(([path, { length }]) => [path, length]))
     expect(await ask({ tree: 'org/llama', type: 'model' })).toEqual(sizes)
     expect(server.requests.filter(({ url }) => url.includes('/tree/')).length).toBeGreaterThan(1)
     const errors = await askAll([
@@ -86,18 +84,13 @@ describeWithPython("Python's huggingface_hub and datasets", () => {
       ['RepositoryNotFoundError', 'RepositoryNotFoundError'],
     ])
     expect(await ask({ error: 'org/private' }, { HF_TOKEN: 'hf_good' })).toEqual([null, null])
-    expect(
-      server.requests.filter(({ at }) => at === 'cdn').every(({ authorization }) => !authorization),
-    ).toBe(true)
+    expect(server.requests.filter(({ at }) => at === 'cdn').every(({ authorization }) => !authorization)).toBe(true)
   })
 
   const measure = (env: Record<string, string>) =>
-    runProgram(
-      ['similarity', '--model', 'org/llama', '--dataset', TEXTS, '--layers-to-skip', '1', '--json'],
-      {
-        env: { HF_ENDPOINT: server.endpoint, HF_HOME: home, HF_HUB_OFFLINE: '0', ...env },
-      },
-    )
+    runProgram(['similarity', '--model', 'org/llama', '--dataset', TEXTS, '--layers-to-skip', '1', '--json'], {
+      env: { HF_ENDPOINT: server.endpoint, HF_HOME: home, HF_HUB_OFFLINE: '0', ...env },
+    })
 
   it('uses what snapshot_download brought, without a request', async () => {
     const { folder } = await ask<{ folder: string }>({ snapshot: 'org/llama' })
@@ -126,10 +119,7 @@ describeWithPython("Python's huggingface_hub and datasets", () => {
     const { digests } = await ask<{ digests: Record<string, string> }>({ snapshot: 'org/llama' })
     expect(digests).toEqual(
       Object.fromEntries(
-        Object.entries(filesOf(MODEL)).map(([path, bytes]) => [
-          path,
-          createHash('sha256').update(bytes).digest('hex'),
-        ]),
+        Object.entries(filesOf(MODEL)).map(([path, bytes]) => [path, createHash('sha256').update(bytes).digest('hex')]),
       ),
     )
     expect(server.requests.filter(({ at }) => at === 'cdn')).toEqual([])

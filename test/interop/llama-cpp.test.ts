@@ -14,8 +14,7 @@ const [IDS] = TEXTS
 /** llama.cpp rounds what it multiplies by a matrix to the type of the matrix. */
 const CLOSE = { F32: 1e-5, F16: 5e-3, BF16: 5e-2 }
 /** Fixtures with biases, sizes, words or ties that no published model has, and that llama.cpp does not load. */
-const NOT_LOADED =
-  /^(arcee|cohere|ernie4-5|nemotron|olmo3|olmoe|phi|phi3|phi3-longrope|qwen2-moe|seed-oss)\.gguf$/
+const NOT_LOADED = /^(arcee|cohere|ernie4-5|nemotron|olmo3|olmoe|phi|phi3|phi3-longrope|qwen2-moe|seed-oss)\.gguf$/
 /** Which experts are chosen is decided by what the rounding changes; llama.cpp knows Exaone 4's windows by 64 layers. */
 const NOT_CLOSE = /^(exaone4|gpt-oss|mixtral)\.gguf$/
 

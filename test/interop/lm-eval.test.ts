@@ -44,45 +44,40 @@ const CLOSE_NATS = 2e-3
 const LEAST_ALIKE = 0.995
 
 describeWithLmEval('lm-evaluation-harness', () => {
-  it.each(TASKS)(
-    '%s is scored alike, document by document',
-    { timeout: 7_200_000 },
-    async (task, examples) => {
-      const folder = makeTempFolder()
-      const name = task === 'mmlu' ? 'mmlu_anatomy' : task
-      const taskData = { [name]: writeTaskData(folder, task, count) }
-      const asked = examples === undefined ? task : `${task}:${examples}`
-      const script = join(import.meta.dirname, 'check_tasks.py')
-      const { stdout } = await run(lmEvalPython, [script, model, folder, `${count}`, asked], {
-        maxBuffer: 1e9,
-      })
-      const [{ figures }, ...documents] = stdout
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line): HarnessLine => JSON.parse(line)) as [HarnessLine, ...HarnessLine[]]
-      const samples: TaskSample[] = []
-      const result = await measureTasks({
-        ...{ model, dtype: 'fp32', tasks: [name], taskData, limit: count },
-        ...(examples === undefined ? {} : { numFewshot: examples }),
-        onDocument: (sample) => samples.push(sample),
-      })
-      expect(samples).toHaveLength(count)
-      for (const { document, logLikelihoods } of documents) {
-        const own = samples[document]!.logLikelihoods[0]!
-        const furthest = Math.max(...own.map((value, choice) => Math.abs(value - logLikelihoods[choice]!)))
-        expect(furthest, samples[document]!.origin).toBeLessThan(CLOSE_NATS)
-      }
-      const alike = documents.filter(({ document, metrics }) => {
-        const own = samples[document]!.metrics[0]!
-        return own.acc === metrics.acc && own.acc_norm === metrics.acc_norm
-      })
-      expect(alike.length / count).toBeGreaterThanOrEqual(LEAST_ALIKE)
-      const { acc, acc_norm, perplexity } = result.tasks[name]!
-      const most = 1 - alike.length / count + 1e-12
-      expect(Math.abs(acc! - figures!['acc,none']!)).toBeLessThanOrEqual(most)
-      if (acc_norm !== undefined)
-        expect(Math.abs(acc_norm - figures!['acc_norm,none']!)).toBeLessThanOrEqual(most)
-      if (perplexity !== undefined) expect(perplexity / figures!['perplexity,none']!).toBeCloseTo(1, 3)
-    },
-  )
+  it.each(TASKS)('%s is scored alike, document by document', { timeout: 7_200_000 }, async (task, examples) => {
+    const folder = makeTempFolder()
+    const name = task === 'mmlu' ? 'mmlu_anatomy' : task
+    const taskData = { [name]: writeTaskData(folder, task, count) }
+    const asked = examples === undefined ? task : `${task}:${examples}`
+    const script = join(import.meta.dirname, 'check_tasks.py')
+    const { stdout } = await run(lmEvalPython, [script, model, folder, `${count}`, asked], {
+      maxBuffer: 1e9,
+    })
+    const [{ figures }, ...documents] = stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line): HarnessLine => JSON.parse(line)) as [HarnessLine, ...HarnessLine[]]
+    const samples: TaskSample[] = []
+    const result = await measureTasks({
+      ...{ model, dtype: 'fp32', tasks: [name], taskData, limit: count },
+      ...(examples === undefined ? {} : { numFewshot: examples }),
+      onDocument: (sample) => samples.push(sample),
+    })
+    expect(samples).toHaveLength(count)
+    for (const { document, logLikelihoods } of documents) {
+      const own = samples[document]!.logLikelihoods[0]!
+      const furthest = Math.max(...own.map((value, choice) => Math.abs(value - logLikelihoods[choice]!)))
+      expect(furthest, samples[document]!.origin).toBeLessThan(CLOSE_NATS)
+    }
+    const alike = documents.filter(({ document, metrics }) => {
+      const own = samples[document]!.metrics[0]!
+      return own.acc === metrics.acc && own.acc_norm === metrics.acc_norm
+    })
+    expect(alike.length / count).toBeGreaterThanOrEqual(LEAST_ALIKE)
+    const { acc, acc_norm, perplexity } = result.tasks[name]!
+    const most = 1 - alike.length / count + 1e-12
+    expect(Math.abs(acc! - figures!['acc,none']!)).toBeLessThanOrEqual(most)
+    if (acc_norm !== undefined) expect(Math.abs(acc_norm - figures!['acc_norm,none']!)).toBeLessThanOrEqual(most)
+    if (perplexity !== undefined) expect(perplexity / figures!['perplexity,none']!).toBeCloseTo(1, 3)
+  })
 })

@@ -30,24 +30,21 @@ describeWithPython('mergekit', () => {
   })
 
   // `@` and `+` mean revision and adapter to mergekit, the colon and space something to YAML
-  it.each(['small', 'c++ models: a@b'])(
-    'merges the layers that are kept, from a folder named %s',
-    async (name) => {
-      const model = join(folder, name)
-      const files = await Promise.all(
-        cases.map(async ({ removed }, index) => {
-          const file = join(folder, `slice-${index}.yaml`)
-          await writeFile(file, formatSliceConfig({ model, layers: 6, removed, dtype: 'bfloat16' }))
-          return file
-        }),
-      )
-      const { stdout } = await promisify(execFile)(python, [script, '--make-small', model, ...files])
-      const checked = stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line))
-      // 9 tensors a layer, and embedding, final norm and head
-      expect(checked).toEqual(cases.map(({ kept }) => ({ kept, tensors: kept.length * 9 + 3 })))
-    },
-  )
+  it.each(['small', 'c++ models: a@b'])('merges the layers that are kept, from a folder named %s', async (name) => {
+    const model = join(folder, name)
+    const files = await Promise.all(
+      cases.map(async ({ removed }, index) => {
+        const file = join(folder, `slice-${index}.yaml`)
+        await writeFile(file, formatSliceConfig({ model, layers: 6, removed, dtype: 'bfloat16' }))
+        return file
+      }),
+    )
+    const { stdout } = await promisify(execFile)(python, [script, '--make-small', model, ...files])
+    const checked = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    // 9 tensors a layer, and embedding, final norm and head
+    expect(checked).toEqual(cases.map(({ kept }) => ({ kept, tensors: kept.length * 9 + 3 })))
+  })
 })

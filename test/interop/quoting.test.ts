@@ -11,10 +11,7 @@ const inPython = (expression: string, texts: string[]): unknown[] =>
   JSON.parse(
     execFileSync(
       python,
-      [
-        '-c',
-        `import ast, json, sys, yaml\nprint(json.dumps([${expression} for text in json.load(sys.stdin)]))`,
-      ],
+      ['-c', `import ast, json, sys, yaml\nprint(json.dumps([${expression} for text in json.load(sys.stdin)]))`],
       { input: JSON.stringify(texts), encoding: 'utf8' },
     ),
   )
@@ -24,9 +21,7 @@ describeWithPython('PyYAML and Python', () => {
 
   it('read each string that is written into YAML as it was', () => {
     const values = texts.map((text) => ({ [text]: text, list: [text, { inOne: [text] }] }))
-    const written = values.map((value, index) =>
-      formatYaml(value, { comment: [texts[index]!], onOneLine: ['inOne'] }),
-    )
+    const written = values.map((value, index) => formatYaml(value, { comment: [texts[index]!], onOneLine: ['inOne'] }))
     expect(inPython('yaml.safe_load(text)', written)).toEqual(values)
   })
 

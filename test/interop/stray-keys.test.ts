@@ -17,9 +17,7 @@ const NAMES = new Set([
 function listStrays(fixture: string): string[] {
   const config = readConfig(fixture)
   const isNeverRead = findNeverRead(String(config.model_type), config)
-  return [...NAMES].filter(
-    (key) => !isHarmlessKey(key, true, []) && isHarmlessKey(key, true, [], isNeverRead),
-  )
+  return [...NAMES].filter((key) => !isHarmlessKey(key, true, []) && isHarmlessKey(key, true, [], isNeverRead))
 }
 
 describeWithPython('transformers', () => {

@@ -10,19 +10,7 @@ import { makeNastyText } from '../texts/tokens/nasty-text.js'
 import { describeWithPython, python } from './needs.js'
 
 const run = promisify(execFile)
-const ADDED = [
-  '<|end|>',
-  '<|end|>of',
-  '<mask>',
-  '<sep>',
-  '    ',
-  'The River',
-  '<s>',
-  '</s>',
-  '<unk>',
-  'boats',
-  'mill',
-]
+const ADDED = ['<|end|>', '<|end|>of', '<mask>', '<sep>', '    ', 'The River', '<s>', '</s>', '<unk>', 'boats', 'mill']
 const TEXTS = 200
 /** As in make_tokenizers.py. */
 const CUT = 16

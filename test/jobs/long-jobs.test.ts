@@ -84,20 +84,13 @@ it('a repair names the layer, the matrix and the ridge, and bounds what is left'
     }),
   )
   const measured = 'perplexity, whole, cut and repaired'
-  expect(phases).toEqual([
-    'opening the model',
-    'reading texts',
-    'states of the whole model',
-    'repair',
-    measured,
-  ])
+  expect(phases).toEqual(['opening the model', 'reading texts', 'states of the whole model', 'repair', measured])
   const details = of('repair').map(({ detail }) => detail!)
   expect(details[0]).toBe('layer 3, running the whole model')
   expect(details).toContain('layer 3, self_attn.o_proj, reading activations')
   expect(details).toContain('layer 3, mlp.down_proj, ridge 0.1')
   const shares = of('repair').map(({ share }) => share!)
-  for (const [index, share] of shares.entries())
-    expect(share).toBeGreaterThanOrEqual((shares[index - 1] ?? 0) - 1e-9)
+  for (const [index, share] of shares.entries()) expect(share).toBeGreaterThanOrEqual((shares[index - 1] ?? 0) - 1e-9)
   expect(of('repair').every(({ isMost }) => isMost)).toBe(true)
   expectSteady(of(measured))
   expect(of(measured)[0]).toMatchObject({ total: 8, unit: 'text' })

@@ -20,25 +20,16 @@ function makeBin(programs: Record<string, string> = {}): string {
   const bin = join(makeTempFolder(), 'bin')
   mkdirSync(bin)
   symlinkSync(PROGRAM, join(bin, 'layerprune'))
-  for (const [name, script] of Object.entries(programs))
-    writeFileSync(join(bin, name), script, { mode: 0o755 })
+  for (const [name, script] of Object.entries(programs)) writeFileSync(join(bin, name), script, { mode: 0o755 })
   return bin
 }
 
 /** Runs a step's script with its inputs filled in, as the runner does. */
-async function runStep(
-  name: string,
-  inputs: Record<string, string>,
-  cwd: string,
-  environment: NodeJS.ProcessEnv = {},
-) {
+async function runStep(name: string, inputs: Record<string, string>, cwd: string, environment: NodeJS.ProcessEnv = {}) {
   const { run, env } = (action.runs.steps as Step[]).find((step) => step.name === name)!
   const filled = Object.entries(env!).map(([key, value]) => [
     key,
-    value.replace(
-      /\$\{\{ inputs\.([\w-]+) \}\}/,
-      (_, input) => inputs[input] ?? action.inputs[input].default ?? '',
-    ),
+    value.replace(/\$\{\{ inputs\.([\w-]+) \}\}/, (_, input) => inputs[input] ?? action.inputs[input].default ?? ''),
   ])
   return promisify(execFile)('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run!], {
     cwd,
@@ -105,9 +96,7 @@ describe('the action', () => {
   it('passes or fails by what is expected', async () => {
     const { stdout } = await runStep('Check', { 'max-distance': '0.9' }, cwd)
     expect(stdout).toMatch(/^holds: the distance of layer \d/)
-    await expect(
-      runStep('Check', { 'max-distance': '0.001', 'min-confidence': '0.1' }, cwd),
-    ).rejects.toMatchObject({
+    await expect(runStep('Check', { 'max-distance': '0.001', 'min-confidence': '0.1' }, cwd)).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining('expected at most 0.001'),
       stdout: expect.stringMatching(/^holds: .*\n::error title=layerprune::the distance of .*\n$/),

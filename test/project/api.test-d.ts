@@ -90,9 +90,7 @@ const evaluated = evaluatePerplexity({
   onText: ({ negativeLogLikelihoods }) => expectTypeOf(negativeLogLikelihoods).toEqualTypeOf<number[]>(),
 })
 expectTypeOf(evaluated).resolves.toExtend<Figures>()
-expectTypeOf(evaluated.then(({ candidates }) => candidates[0]!.perplexity)).resolves.toEqualTypeOf<
-  number | null
->()
+expectTypeOf(evaluated.then(({ candidates }) => candidates[0]!.perplexity)).resolves.toEqualTypeOf<number | null>()
 expectTypeOf<Figures>().toEqualTypeOf<{
   perplexity: number
   standardError: number | null
@@ -124,9 +122,7 @@ expectTypeOf<Plan['schema']>().toEqualTypeOf<'layerprune.plan/1'>()
 
 // repairModel, pruneModel
 const repaired = repairModel({ ...inputs, removed: [block], evaluateOn: 'other.jsonl' })
-expectTypeOf(repaired.then(({ report }) => report.perplexity.repaired)).resolves.toEqualTypeOf<
-  number | null
->()
+expectTypeOf(repaired.then(({ report }) => report.perplexity.repaired)).resolves.toEqualTypeOf<number | null>()
 const replacements = repaired.then((repair) => repair.replacements)
 expectTypeOf(pruneModel({ model: 'folder', plan, output: 'pruned' })).resolves.toEqualTypeOf<PruneResult>()
 pruneModel({ model: 'folder', plan, output: 'pruned', replacements: await replacements, dryRun: true })

@@ -16,9 +16,7 @@ const isAbove = (file: string) => /^cli\//.test(file)
 
 it('docs/architecture.md names every folder', () => {
   const folders = new Set(files.map((file) => file.split('/').slice(0, -1).slice(0, 2).join('/')))
-  const named = [...readPage('docs/architecture.md').matchAll(/^\| `src\/([\w/-]+)` \|/gm)].map(
-    ([, name]) => name!,
-  )
+  const named = [...readPage('docs/architecture.md').matchAll(/^\| `src\/([\w/-]+)` \|/gm)].map(([, name]) => name!)
   expect([...folders].filter((name) => name.includes('/')).sort()).toEqual(named.sort())
 })
 
@@ -160,9 +158,7 @@ it('help and usage errors load no job and no package but commander', () => {
   const loaded = new Set(['cli/main.ts'])
   const packages = new Set<string>()
   for (const file of loaded) {
-    for (const [, path] of textOf(file).matchAll(
-      /^(?:im|ex)port (?!type\b)(?:[\w\s{},*]+ from )?'([^']+)'/gm,
-    )) {
+    for (const [, path] of textOf(file).matchAll(/^(?:im|ex)port (?!type\b)(?:[\w\s{},*]+ from )?'([^']+)'/gm)) {
       if (path!.startsWith('.')) loaded.add(posix.join(posix.dirname(file), path!.replace(/js$/, 'ts')))
       else if (!path!.startsWith('node:')) packages.add(path!)
     }

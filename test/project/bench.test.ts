@@ -18,10 +18,7 @@ const OLD = '| memory | peak | 1 MB | 2 MB | 2.00 | another machine | 2025-01-01
 /** A page with a table that has a row of another machine. */
 function writePage(): string {
   const path = join(makeTempFolder(), 'benchmarks.md')
-  writeFileSync(
-    path,
-    ['# Benchmarks', MARKS[0], '| bench | x |', '| --- | --- |', OLD, MARKS[1], 'End'].join('\n'),
-  )
+  writeFileSync(path, ['# Benchmarks', MARKS[0], '| bench | x |', '| --- | --- |', OLD, MARKS[1], 'End'].join('\n'))
   return path
 }
 
@@ -39,8 +36,7 @@ function makePython(): string {
   return join(folder, 'python')
 }
 
-const runBenches = (page: string, ...args: string[]) =>
-  run(process.execPath, [BENCH, '--output', page, ...args])
+const runBenches = (page: string, ...args: string[]) => run(process.execPath, [BENCH, '--output', page, ...args])
 
 // the stand-ins are shell scripts
 describe.skipIf(process.platform === 'win32')('npm run bench', () => {

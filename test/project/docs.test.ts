@@ -187,9 +187,7 @@ it('flags that pages name are flags of the program or of a bench', async () => {
 it('pages lead to files that are there', () => {
   const found = PAGES.flatMap((page) => {
     const text = readPage(page)
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link]) =>
-      join(dirname(page), link!),
-    )
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, link]) => join(dirname(page), link!))
     const paths = [...text.matchAll(/(?<![\w/.-])(?:src|test|bench|docs|examples|schemas)\/[\w./-]*\w/g)]
     return [...links, ...paths.map(([path]) => path)]
   })

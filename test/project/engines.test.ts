@@ -45,9 +45,7 @@ it('the Slurm array and a shell line as in Kubernetes measure shards that merge'
   const alone = await runProgram(['slice-config', '--from', files[0]!], { cwd })
   expect(alone.stderr).toContain(`${files[0]} covers only shard 1 of 2`)
   const merged = await runProgram(['merge', ...files, '-o', 'out', '--json'], { cwd })
-  expect(merged.stderr).toContain(
-    'wrote similarity.json, layer_distances.csv, distances.svg and slice.yaml to out',
-  )
+  expect(merged.stderr).toContain('wrote similarity.json, layer_distances.csv, distances.svg and slice.yaml to out')
   const whole = await runProgram(
     ['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '1', '--json'],
     { cwd },

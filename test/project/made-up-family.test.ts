@@ -11,9 +11,9 @@ import { ROOT, TEXTS } from '../support/paths.js'
 import { readPage } from '../support/shown-text.js'
 import { makeTempFolder } from '../support/temp-folder.js'
 
-const [entry = '', fixture = ''] = [
-  ...readPage('docs/adding-a-family.md').matchAll(/^```diff\n([\s\S]*?)^```$/gm),
-].map(([, diff]) => diff!)
+const [entry = '', fixture = ''] = [...readPage('docs/adding-a-family.md').matchAll(/^```diff\n([\s\S]*?)^```$/gm)].map(
+  ([, diff]) => diff!,
+)
 const filesIn = (diff: string) => [...diff.matchAll(/^\+\+\+ b\/(.*)$/gm)].map(([, file]) => file!)
 
 /** A copy of the files that a diff names, with the diff applied. */

@@ -5,13 +5,7 @@ import { ARCHITECTURES } from '../../src/files/gguf/architectures.js'
 import { hasArchitectureFile } from '../../src/jobs/prune/mergekit-support.js'
 import { FAMILIES } from '../../src/model/families/table.js'
 import { ROOT } from '../support/paths.js'
-import {
-  expectSameBesidesRounding,
-  readDemo,
-  readFenced,
-  readPage,
-  readSection,
-} from '../support/shown-text.js'
+import { expectSameBesidesRounding, readDemo, readFenced, readPage, readSection } from '../support/shown-text.js'
 
 const types = Object.keys(FAMILIES).sort()
 const wrappers = Object.keys(WRAPPERS)
@@ -30,10 +24,7 @@ describe('the README', () => {
 
   it('shows how the output of the demo ends, examples/README.md all of it', () => {
     expectSameBesidesRounding(demo.trim(), readDemo().shown)
-    expectSameBesidesRounding(
-      /^Nearest block:[\s\S]*? -o \S+$/m.exec(demo)![0],
-      readFenced('README.md', 'demo'),
-    )
+    expectSameBesidesRounding(/^Nearest block:[\s\S]*? -o \S+$/m.exec(demo)![0], readFenced('README.md', 'demo'))
   })
 
   it('shows the picture that the demo draws', () => {

@@ -59,10 +59,7 @@ merge_method: passthrough
     ['a number YAML 1.1 reads in base 60', '12:30', undefined, 'model: "12:30"'],
   ])('writes a model with %s so that mergekit reads it whole', (_, model, revision, line) => {
     const yaml = formatSliceConfig({ ...base, model, ...(revision === undefined ? {} : { revision }) })
-    expect(yaml.split('\n').filter((text) => text.includes('model:'))).toEqual([
-      `      - ${line}`,
-      `      - ${line}`,
-    ])
+    expect(yaml.split('\n').filter((text) => text.includes('model:'))).toEqual([`      - ${line}`, `      - ${line}`])
   })
 
   it('keeps a long path on one line', () => {
@@ -72,9 +69,7 @@ merge_method: passthrough
   })
 
   it('warns that mergekit downloads the default branch if a revision is named', () => {
-    expect(formatSliceConfig({ ...base, revision: 'v2' })).toContain(
-      'downloads the weights of the default branch',
-    )
+    expect(formatSliceConfig({ ...base, revision: 'v2' })).toContain('downloads the weights of the default branch')
   })
 
   it.each([

@@ -68,11 +68,7 @@ export async function measureBlocks(built: Built, name: string): Promise<Float64
 }
 
 /** As measureBlocks, over other texts, given as token ids. */
-export async function measureTexts(
-  { decoder, config }: Built,
-  texts: number[][],
-  name: string,
-): Promise<Float64Array> {
+export async function measureTexts({ decoder, config }: Built, texts: number[][], name: string): Promise<Float64Array> {
   const session = await openWholeSession(decoder, config, ONE_THREAD)
   const batch = {
     texts: texts.map((ids) => ({ ids, origin: name })),

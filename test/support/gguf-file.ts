@@ -44,13 +44,7 @@ export function encodeGguf(
   let offset = 0
   for (const tensor of tensors) {
     const { name, sizes, type, bytes } = tensor
-    parts.push(
-      encodeText(name),
-      u32(sizes.length),
-      ...sizes.map(u64),
-      u32(type),
-      u64(tensor.offset ?? offset),
-    )
+    parts.push(encodeText(name), u32(sizes.length), ...sizes.map(u64), u32(type), u64(tensor.offset ?? offset))
     offset += padded(bytes.length)
   }
   const header = Buffer.concat(parts)

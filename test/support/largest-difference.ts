@@ -4,10 +4,7 @@ import { expect } from 'vitest'
 export function largestDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(found.length).toBe(expected.length)
   expect(expected.length).toBeGreaterThan(0)
-  return Array.from(expected).reduce(
-    (largest, value, index) => Math.max(largest, Math.abs(found[index]! - value)),
-    0,
-  )
+  return Array.from(expected).reduce((largest, value, index) => Math.max(largest, Math.abs(found[index]! - value)), 0)
 }
 
 /** As largestDifference, of lists by a key: the distances of a result by the number of layers that a block has. */

@@ -18,10 +18,7 @@ export function drawBatches(vocabulary: number, count = 10) {
 }
 
 /** Overwrites tensors of a checkpoint: with zeros, or with another tensor's values. */
-export async function overwrite(
-  folder: string,
-  changes: Record<string, 'zero' | { from: string }>,
-): Promise<void> {
+export async function overwrite(folder: string, changes: Record<string, 'zero' | { from: string }>): Promise<void> {
   const { tensors } = await openSafetensors(folder)
   for (const [name, change] of Object.entries(changes)) {
     const target = tensors.get(name)!

@@ -27,7 +27,5 @@ export async function runDecoder(
   await session.release()
   const width = logits.dims.at(-1)!
   const data = logits.data as Float32Array
-  return texts.flatMap((ids, text) => [
-    ...data.slice(text * tokens * width, (text * tokens + ids.length) * width),
-  ])
+  return texts.flatMap((ids, text) => [...data.slice(text * tokens * width, (text * tokens + ids.length) * width)])
 }

@@ -33,9 +33,7 @@ export function startProgram(args: string[], { cwd = makeTempFolder(), env = {} 
       texts[name] += text
     })
   }
-  const outcome = new Promise<Outcome>((resolve) =>
-    child.on('close', (exitCode) => resolve({ exitCode, ...texts })),
-  )
+  const outcome = new Promise<Outcome>((resolve) => child.on('close', (exitCode) => resolve({ exitCode, ...texts })))
   return { child, texts, outcome }
 }
 
@@ -47,10 +45,7 @@ let last: Promise<unknown> = Promise.resolve()
  * What belongs to a process, such as signals, memory and the streams it is started with, is tested by `startProgram`;
  * options of Node make a process of their own too.
  */
-export function runProgram(
-  args: string[],
-  { cwd = makeTempFolder(), env = {} }: RunOptions = {},
-): Promise<Outcome> {
+export function runProgram(args: string[], { cwd = makeTempFolder(), env = {} }: RunOptions = {}): Promise<Outcome> {
   if (env.NODE_OPTIONS !== undefined) return startProgram(args, { cwd, env }).outcome
   const outcome = last.then(() => runInServer({ args, cwd, env: environmentOf(env) }))
   last = outcome.catch(() => {})

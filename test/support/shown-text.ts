@@ -39,9 +39,7 @@ export function expectSameBesidesRounding(found: string, expected: string): void
   expect(found.replace(NUMBER, '#')).toBe(expected.replace(NUMBER, '#'))
   const numbersIn = (text: string) => [...text.matchAll(NUMBER)].map(([number]) => number)
   const expectedNumbers = numbersIn(expected)
-  const different = numbersIn(found).filter(
-    (number, index) => !isSameBesidesRounding(number, expectedNumbers[index]!),
-  )
+  const different = numbersIn(found).filter((number, index) => !isSameBesidesRounding(number, expectedNumbers[index]!))
   expect(different).toEqual([])
 }
 

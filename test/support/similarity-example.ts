@@ -59,8 +59,7 @@ export function allSizesResult(
   layersToSkip: number,
   of: (start: number, n: number) => number,
 ): SimilarityResult {
-  const row = (n: number) =>
-    Array.from({ length: layers - n + 1 }, (_, start) => Math.min(1, (of(start, n) + n) / 100))
+  const row = (n: number) => Array.from({ length: layers - n + 1 }, (_, start) => Math.min(1, (of(start, n) + n) / 100))
   const sizes = Array.from({ length: layers }, (_, i) => i + 1)
   return {
     ...exampleResult(row(layersToSkip), { layersToSkip, standardError: 0.001 }),

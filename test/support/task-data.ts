@@ -5,16 +5,7 @@ import { createRandom, type Random, shuffleInPlace } from '../../src/base/random
 type Row = Record<string, unknown>
 
 /** Made documents in the shape of the datasets of tasks, with what is awkward in them: spaces, quotes, marks, other scripts. */
-const PEOPLE = [
-  'Mara',
-  'the miller',
-  'Dr. O’Neill',
-  'an old carpenter',
-  'Zoë',
-  'the queen',
-  'Li Wei',
-  'nobody',
-]
+const PEOPLE = ['Mara', 'the miller', 'Dr. O’Neill', 'an old carpenter', 'Zoë', 'the queen', 'Li Wei', 'nobody']
 const THINGS = [
   'a red boat',
   'three loaves of bread',
@@ -43,16 +34,7 @@ const REASONS = [
   'although nobody asked',
   'by heating it',
 ]
-const ADVERBS = [
-  'slowly',
-  'twice',
-  'again',
-  'at night',
-  'with care',
-  'for 3 days',
-  'in silence',
-  'before noon',
-]
+const ADVERBS = ['slowly', 'twice', 'again', 'at night', 'with care', 'for 3 days', 'in silence', 'before noon']
 
 class Writer {
   readonly random: Random
@@ -75,9 +57,7 @@ class Writer {
   }
 
   passage(least: number, most: number): string {
-    return Array.from({ length: least + this.random.below(most - least + 1) }, () => this.sentence()).join(
-      ' ',
-    )
+    return Array.from({ length: least + this.random.below(most - least + 1) }, () => this.sentence()).join(' ')
   }
 
   question(): string {

@@ -59,8 +59,7 @@ export class ExactSums {
   /** Both halves of every sum, as base64 of little-endian float64: first the high halves, then the low. */
   save(): string {
     const bytes = new DataView(new ArrayBuffer(16 * this.length))
-    for (const [index, half] of [...this.#high, ...this.#low].entries())
-      bytes.setFloat64(8 * index, half, true)
+    for (const [index, half] of [...this.#high, ...this.#low].entries()) bytes.setFloat64(8 * index, half, true)
     return Buffer.from(bytes.buffer).toString('base64')
   }
 

@@ -122,8 +122,7 @@ export class TextStatistics {
   static restore(saved: SavedStatistics, quantities: number, compared: ComparedRun[]): TextStatistics {
     const statistics = new TextStatistics(quantities, compared)
     for (const count of [saved.texts, saved.count, saved.squaredCount]) {
-      if (!(Number.isSafeInteger(count) && count > 0))
-        throw new RangeError('a count is not a positive whole number')
+      if (!(Number.isSafeInteger(count) && count > 0)) throw new RangeError('a count is not a positive whole number')
     }
     statistics.texts = saved.texts
     statistics.count = saved.count

@@ -8,10 +8,7 @@ import type { CheckFlags } from './run/check.js'
 export function makeCheckCommand(): Command {
   return new Command('check')
     .description('Compare a saved result with expectations, for CI: exit code 1 if one does not hold.')
-    .requiredOption(
-      '--from <file>',
-      'similarity.json; of --verify the block that perplexity recommends is checked',
-    )
+    .requiredOption('--from <file>', 'similarity.json; of --verify the block that perplexity recommends is checked')
     .option('--max-distance <d>', 'largest distance that the best block may have', distance)
     .option('--expect <start:end>', 'the best block, 0-based: 21:29, or 21..28 as it is printed', singleBlock)
     .option('--min-confidence <c>', 'smallest confidence that it is the best, for example 0.95', confidence)

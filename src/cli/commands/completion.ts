@@ -13,7 +13,5 @@ Examples:
   layerprune completion zsh > ~/.zfunc/_layerprune
   layerprune completion fish > ~/.config/fish/completions/layerprune.fish`,
     )
-  return command.action(async (shell: Shell) =>
-    (await import('./run/completion.js')).run(shell, command.parent!),
-  )
+  return command.action(async (shell: Shell) => (await import('./run/completion.js')).run(shell, command.parent!))
 }

@@ -25,15 +25,8 @@ export function makeEvaluateCommand(): Command {
       'stay below so much memory, for example 8GB, by loading layers as they are needed',
       memorySize,
     )
-    .option(
-      '--shard <i/N>',
-      'measure every Nth batch from the ith on; layerprune merge merges the parts',
-      shard,
-    )
-    .option(
-      '--log-samples <file>',
-      'with --task: also write what was measured of each document, as JSON Lines',
-    )
+    .option('--shard <i/N>', 'measure every Nth batch from the ith on; layerprune merge merges the parts', shard)
+    .option('--log-samples <file>', 'with --task: also write what was measured of each document, as JSON Lines')
     .option('-o, --output <file>', 'also write the result as JSON to a file')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
@@ -59,20 +52,14 @@ Examples:
   layerprune evaluate --model ./SmolLM2-135M --task arc_easy --task hellaswag --limit 500 --drop 11:19
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )
-    .action(async (flags: EvaluateFlags) =>
-      (await whileTokenizerStarts(() => import('./run/evaluate.js'))).run(flags),
-    )
+    .action(async (flags: EvaluateFlags) => (await whileTokenizerStarts(() => import('./run/evaluate.js'))).run(flags))
 }
 
 /** Flags for tasks; `--log-samples` belongs to `evaluate` only. */
 export function addTaskFlags(command: Command): Command {
   const list = (value: string, before: string[] = []) => [...before, value]
   return command
-    .option(
-      '--task <name>',
-      'task to measure accuracy on, or the .yaml file of one of your own (repeatable)',
-      list,
-    )
+    .option('--task <name>', 'task to measure accuracy on, or the .yaml file of one of your own (repeatable)', list)
     .option(
       '--task-data <name=path>',
       'files of a task on this machine: a folder with a file for each split, or one file (repeatable)',

@@ -13,10 +13,7 @@ export function makeHealCommand(): Command {
     .addOption(ignoreConfigKeyOption())
     .requiredOption('-o, --output <folder>', 'folder to write to; it appears once it is complete')
     .option('--adapter', 'write the low-rank adapter alone, for PEFT, instead of the model')
-    .option(
-      '--force',
-      'replace a model that is already in the output folder, and drop a training that was stopped',
-    )
+    .option('--force', 'replace a model that is already in the output folder, and drop a training that was stopped')
     .option('--resume', 'continue a training that was stopped')
   return addOutputFlags(addMethodFlags(addAmountFlags(addTextFlags(command))))
     .addHelpText(
@@ -32,9 +29,7 @@ Examples:
   layerprune heal --model ./SmolLM2-repaired --dataset texts.jsonl -o ./SmolLM2-healed --minutes 20
   layerprune heal --model ./SmolLM2-pruned --dataset texts.jsonl -o ./adapter --adapter --steps 100 --rank 8`,
     )
-    .action(async (flags: HealFlags) =>
-      (await whileTokenizerStarts(() => import('./run/heal.js'))).run(flags),
-    )
+    .action(async (flags: HealFlags) => (await whileTokenizerStarts(() => import('./run/heal.js'))).run(flags))
 }
 
 function addTextFlags(command: Command): Command {
@@ -44,11 +39,7 @@ function addTextFlags(command: Command): Command {
       'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, https addresses of such files, - for standard input, or a Hub id',
     )
     .option('--dataset-column <name>', COLUMN_HELP, 'text')
-    .option(
-      '--dataset-size <n>',
-      'read the first n texts (default: as many as are trained on)',
-      wholeNumber(1),
-    )
+    .option('--dataset-size <n>', 'read the first n texts (default: as many as are trained on)', wholeNumber(1))
   return addReadingFlags(command)
     .option('--evaluate-on <path...>', 'texts to measure on (default: the first ones of --dataset)')
     .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
@@ -58,29 +49,17 @@ function addAmountFlags(command: Command): Command {
   return command
     .option('--steps <n>', 'steps of training (default: 200, or as many as --minutes allow)', wholeNumber(1))
     .option('--minutes <n>', 'end the training after n minutes', positiveNumber)
-    .option(
-      '--patience <n>',
-      'end it after n measurements without a lower loss (default: never)',
-      wholeNumber(1),
-    )
+    .option('--patience <n>', 'end it after n measurements without a lower loss (default: never)', wholeNumber(1))
     .option('--evaluate-every <n>', 'steps between measurements (default: 50)', wholeNumber(1))
     .option('--batch-size <n>', 'sequences per step (default: 4)', wholeNumber(1))
     .option('--micro-batch-size <n>', 'of these, how many run at once (default: at most 4)', wholeNumber(1))
-    .option(
-      '--max-length <n>',
-      "tokens per sequence (default: 256, or the model's limit if lower)",
-      wholeNumber(2),
-    )
+    .option('--max-length <n>', "tokens per sequence (default: 256, or the model's limit if lower)", wholeNumber(2))
     .option(
       '--layers-at-once <n>',
       'hold the values of n layers at once and compute them again, for less memory (default: all)',
       wholeNumber(1),
     )
-    .option(
-      '--max-memory <size>',
-      'hold as many layers at once as this memory allows, for example 4GB',
-      memorySize,
-    )
+    .option('--max-memory <size>', 'hold as many layers at once as this memory allows, for example 4GB', memorySize)
 }
 
 function addMethodFlags(command: Command): Command {
@@ -102,10 +81,7 @@ function addMethodFlags(command: Command): Command {
     )
     .option('--rank <n>', 'rank of the adapters (default: 16)', wholeNumber(1))
     .option('--alpha <n>', 'adapters are scaled by alpha / rank (default: the rank)', positiveNumber)
-    .option(
-      '--targets <name...>',
-      'modules to train, by their paths or the ends of these (default: those of the MLPs)',
-    )
+    .option('--targets <name...>', 'modules to train, by their paths or the ends of these (default: those of the MLPs)')
     .option('--whole-matrices', 'train the matrices themselves instead of adapters')
     .option('--learning-rate <n>', 'peak of the learning rate (default: 0.001)', positiveNumber)
     .option('--warmup-steps <n>', 'steps in which the learning rate rises (default: 10)', wholeNumber(0))

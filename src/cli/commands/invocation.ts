@@ -36,9 +36,6 @@ export function findMisnamed(args: string[]): Misnamed | undefined {
   const call = ['layerprune', 'similarity', ...flags].map(quoteForShell).join(' ')
   return {
     problem: isPruneMe ? `${first} is PruneMe's name for similarity` : `no command before ${first}`,
-    hint:
-      isPruneMe || NAMES_MODEL.test(first)
-        ? call
-        : 'name a command first, as in layerprune similarity --help',
+    hint: isPruneMe || NAMES_MODEL.test(first) ? call : 'name a command first, as in layerprune similarity --help',
   }
 }

@@ -17,23 +17,15 @@ export function addWeightFlags(command: Command): Command {
       'folder with config.json, the tokenizer and the weights, a GGUF file, a LoRA adapter, or a Hub id or address',
     )
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
-    .option(
-      '--base <id>',
-      'folder or Hub id of the base of an adapter (default: as adapter_config.json says)',
-    )
-    .option(
-      '--model-file <file>',
-      'graph or GGUF file inside the model folder, for example onnx/model_plain.onnx',
-    )
+    .option('--base <id>', 'folder or Hub id of the base of an adapter (default: as adapter_config.json says)')
+    .option('--model-file <file>', 'graph or GGUF file inside the model folder, for example onnx/model_plain.onnx')
     .addOption(
       new Option(
         '--format <name>',
         'weights to read (default: safetensors, or pytorch, if their family is known)',
       ).choices(FORMATS),
     )
-    .addOption(
-      new Option('--dtype <name>', 'precision to read (default: the best one present)').choices(DTYPES),
-    )
+    .addOption(new Option('--dtype <name>', 'precision to read (default: the best one present)').choices(DTYPES))
     .addOption(ignoreConfigKeyOption())
 }
 
@@ -84,11 +76,7 @@ function addDatasetFlags(command: Command, required: boolean, textsRead: string)
 
 export function addReadingFlags(command: Command): Command {
   return command
-    .option(
-      '--shuffle <seed>',
-      'read a random sample spread over the files instead of the first texts',
-      wholeNumber(0),
-    )
+    .option('--shuffle <seed>', 'read a random sample spread over the files instead of the first texts', wholeNumber(0))
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option(
       '--dataset-split <name>',

@@ -7,10 +7,7 @@ export function makeMergeCommand(): Command {
     .description(
       'Merge all shards of a similarity result, an evaluation or a sweep into what one run would have measured.',
     )
-    .argument(
-      '<files...>',
-      'the JSON file of each shard, as written by similarity, evaluate or sweep with --shard i/N',
-    )
+    .argument('<files...>', 'the JSON file of each shard, as written by similarity, evaluate or sweep with --shard i/N')
     .option('-o, --output <folder>', 'folder to write results to', 'layerprune-output')
     .option('--max-perplexity-ratio <x>', 'of a sweep: as in layerprune sweep', ratioAboveOne)
     .option('--max-size <size>', 'of a sweep: as in layerprune sweep', memorySize)

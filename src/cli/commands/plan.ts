@@ -10,11 +10,7 @@ export function makePlanCommand(): Command {
     'Choose the layers to remove by a named strategy, and write the plan that evaluate, prune and slice-config take.',
   )
   return addRunFlags(command, { requireTexts: false, textsRead: '128 or fewer, see below' })
-    .requiredOption(
-      '--layers-to-skip <n>',
-      'how many layers to remove, 1 to the number of layers - 1',
-      wholeNumber(1),
-    )
+    .requiredOption('--layers-to-skip <n>', 'how many layers to remove, 1 to the number of layers - 1', wholeNumber(1))
     .addOption(new Option('--strategy <name>', 'how they are chosen').choices(STRATEGIES).default('angular'))
     .option(
       '--objective <name>',
@@ -51,9 +47,7 @@ Examples:
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 4 --strategy repaired --objective task:arc_easy
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 8 --strategy deepest --json`,
     )
-    .action(async (flags: PlanFlags) =>
-      (await whileTokenizerStarts(() => import('./run/plan.js'))).run(flags),
-    )
+    .action(async (flags: PlanFlags) => (await whileTokenizerStarts(() => import('./run/plan.js'))).run(flags))
 }
 
 function objective(name: string): Objective {

@@ -27,9 +27,7 @@ Examples:
 
 export function makePruneCommand(): Command {
   const command = new Command('prune')
-    .description(
-      'Write a model without some of its layers, ready to load: safetensors or ONNX, as it was stored.',
-    )
+    .description('Write a model without some of its layers, ready to load: safetensors or ONNX, as it was stored.')
     .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
   return addPruneHealFlags(addRepairFlags(addRemovalFlags(command)))
     .requiredOption('-o, --output <folder>', 'folder to write to; it appears once it is complete')
@@ -47,10 +45,9 @@ export function makePruneCommand(): Command {
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')
     .addOption(
-      new Option(
-        '--format <name>',
-        'weights to prune (default: safetensors, or pytorch, if there are any)',
-      ).choices(FORMATS),
+      new Option('--format <name>', 'weights to prune (default: safetensors, or pytorch, if there are any)').choices(
+        FORMATS,
+      ),
     )
     .addOption(
       new Option('--dtype <name>', 'precision of the graph to prune (default: the best one present)').choices(
@@ -63,7 +60,5 @@ export function makePruneCommand(): Command {
     .option('--json', 'print what was written as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText('after', EPILOGUE)
-    .action(async (flags: PruneFlags, command: Command) =>
-      (await import('./run/prune.js')).run(flags, command),
-    )
+    .action(async (flags: PruneFlags, command: Command) => (await import('./run/prune.js')).run(flags, command))
 }

@@ -4,14 +4,9 @@ import type { RecipeFlags } from './run/recipe.js'
 
 export function makeRecipeCommand(): Command {
   return new Command('recipe')
-    .description(
-      'Write an axolotl config and a PEFT script that heal a pruned model by training it on a GPU.',
-    )
+    .description('Write an axolotl config and a PEFT script that heal a pruned model by training it on a GPU.')
     .requiredOption('--model <folder>', 'folder of the pruned model, in safetensors')
-    .requiredOption(
-      '--dataset <path...>',
-      'jsonl, json, csv, txt or parquet files, folders of them, or a Hub id',
-    )
+    .requiredOption('--dataset <path...>', 'jsonl, json, csv, txt or parquet files, folders of them, or a Hub id')
     .option('--dataset-config <name>', 'configuration of a Hub dataset')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset', 'train')
     .option('--dataset-column <name>', 'column that holds the text', 'text')

@@ -23,18 +23,13 @@ export function addRemovalFlags(command: Command, { several = false } = {}): Com
       `layers to remove, 0-based: 11:19 or 11..18 for layers 11 to 18, 7 for one, several as 11:19,25..26${again}`,
       (text, before: Block[][] = []) => [...before, parseBlocks(text)],
     )
-    .option(
-      '--plan <file>',
-      `plan.json that names the layers to remove${again}`,
-      (path, before: string[] = []) => [...before, path],
-    )
+    .option('--plan <file>', `plan.json that names the layers to remove${again}`, (path, before: string[] = []) => [
+      ...before,
+      path,
+    ])
     .option(
       '--from <file>',
       'similarity.json: remove the block that it recommends; after --verify that is by perplexity',
     )
-    .option(
-      '--layers-to-skip <n>',
-      'with --from: size of the block (default: that of the saved run)',
-      wholeNumber(1),
-    )
+    .option('--layers-to-skip <n>', 'with --from: size of the block (default: that of the saved run)', wholeNumber(1))
 }

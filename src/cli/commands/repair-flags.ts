@@ -7,8 +7,7 @@ import { COLUMN_HELP } from './measuring-flags.js'
 /** Flags that require --repair or --heal. Texts alone may be given for samples. */
 export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as const
 
-export interface RepairFlags
-  extends Partial<Pick<RepairModelOptions, (typeof REPAIR_LIST)['flags'][number]>> {
+export interface RepairFlags extends Partial<Pick<RepairModelOptions, (typeof REPAIR_LIST)['flags'][number]>> {
   repair?: boolean
   verbose?: boolean
 }
@@ -27,11 +26,7 @@ export function addRepairFlags(command: Command): Command {
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
     .option('--dataset-size <n>', 'texts to fit the repair on (default: 128)', wholeNumber(1))
-    .option(
-      '--shuffle <seed>',
-      'read a random sample spread over the files instead of the first texts',
-      wholeNumber(0),
-    )
+    .option('--shuffle <seed>', 'read a random sample spread over the files instead of the first texts', wholeNumber(0))
     .option('--max-length <n>', 'tokens read of each text (default: 256)', wholeNumber(2))
     .option(
       '--evaluate-on <path...>',

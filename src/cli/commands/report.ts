@@ -4,10 +4,7 @@ import type { ReportFlags } from './run/report.js'
 export function makeReportCommand(): Command {
   return new Command('report')
     .description('Write one self-contained HTML page from all that was saved of a model, or of several.')
-    .argument(
-      '<files...>',
-      'similarity.json, sweep.json, plan.json, and what evaluate and prune print with --json',
-    )
+    .argument('<files...>', 'similarity.json, sweep.json, plan.json, and what evaluate and prune print with --json')
     .option('-o, --output <file>', 'the page, or - for standard output', 'report.html')
     .addHelpText(
       'after',
@@ -20,7 +17,5 @@ Examples:
   layerprune report layerprune-output/similarity.json evaluation.json pruned.json
   layerprune report wiki/similarity.json code/similarity.json -o report.html`,
     )
-    .action(async (files: string[], flags: ReportFlags) =>
-      (await import('./run/report.js')).run(files, flags),
-    )
+    .action(async (files: string[], flags: ReportFlags) => (await import('./run/report.js')).run(files, flags))
 }

@@ -66,11 +66,7 @@ function addMeasurementFlags(command: Command): Command {
       'stop as soon as the best block is the best with this confidence, for example 0.99; compares the last 32 tokens of each text unless --tokens is given',
       confidence,
     )
-    .option(
-      '--shard <i/N>',
-      'measure every Nth text from the ith on; layerprune merge merges the parts',
-      shard,
-    )
+    .option('--shard <i/N>', 'measure every Nth text from the ith on; layerprune merge merges the parts', shard)
     .option(
       '--max-memory <size>',
       'run the model in segments of layers to stay within this memory, for example 4GB',
@@ -116,7 +112,5 @@ function assertVerifiable({ verify, until, layersToSkip, shard, maxMemory }: Sim
   if (shard !== undefined)
     throw new UsageError('--verify cannot be combined with --shard, which measures only a part of the result')
   if (maxMemory !== undefined)
-    throw new UsageError(
-      '--verify cannot be combined with --max-memory, because it runs the whole model at once',
-    )
+    throw new UsageError('--verify cannot be combined with --max-memory, because it runs the whole model at once')
 }

@@ -18,10 +18,7 @@ export function makeSliceConfigCommand(): Command {
       wholeNumber(1),
     )
     .addOption(
-      new Option(
-        '--format <name>',
-        'what to write: mergekit YAML, or a llama-quantize command for a GGUF file',
-      )
+      new Option('--format <name>', 'what to write: mergekit YAML, or a llama-quantize command for a GGUF file')
         .choices(['mergekit', 'llama-quantize'])
         .default('mergekit'),
     )

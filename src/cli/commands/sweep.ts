@@ -38,11 +38,7 @@ export function makeSweepCommand(): Command {
         .choices(STRATEGIES)
         .argParser(strategies),
     )
-    .option(
-      '--sizes <list>',
-      'how many layers to remove, comma-separated (default: 1 to half of the layers)',
-      sizes,
-    )
+    .option('--sizes <list>', 'how many layers to remove, comma-separated (default: 1 to half of the layers)', sizes)
     .option('--verify-size <n>', 'texts that cuts are measured on (default: 32)', wholeNumber(1))
     .option('--repair', 'measure every cut repaired too, as prune --repair repairs it')
     .option('--full', 'measure every cut on all texts, also those that lose much on the first ones')
@@ -51,11 +47,7 @@ export function makeSweepCommand(): Command {
       'the largest perplexity of a cut, as a multiple of the whole model, for example 1.25',
       ratioAboveOne,
     )
-    .option(
-      '--max-size <size>',
-      'the largest size of the weights of a cut on disk, for example 1GB',
-      memorySize,
-    )
+    .option('--max-size <size>', 'the largest size of the weights of a cut on disk, for example 1GB', memorySize)
     .option(
       '--min-task <name=accuracy>',
       'the least accuracy of a cut on a task of --task, for example arc_easy=0.55 (repeatable)',
@@ -72,18 +64,12 @@ export function makeSweepCommand(): Command {
       memorySize,
     )
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
-    .option(
-      '--shard <i/N>',
-      'measure every Nth cut from the ith on; layerprune merge merges the parts',
-      shard,
-    )
+    .option('--shard <i/N>', 'measure every Nth cut from the ith on; layerprune merge merges the parts', shard)
     .option('-o, --output <folder>', 'folder to write results to', 'layerprune-output')
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText('after', HELP)
-    .action(async (flags: SweepFlags) =>
-      (await whileTokenizerStarts(() => import('./run/sweep.js'))).run(flags),
-    )
+    .action(async (flags: SweepFlags) => (await whileTokenizerStarts(() => import('./run/sweep.js'))).run(flags))
 }
 
 function strategies(name: string, before: SweepStrategy[] = []): SweepStrategy[] {

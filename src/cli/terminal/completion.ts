@@ -104,9 +104,7 @@ function formatFish(commands: CompletedCommand[]): string {
       `complete -c layerprune -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`,
       ...(choices.length > 0 ? [`${within} -f -a ${quote(choices.join(' '))}`] : []),
       ...flags.map(({ names, summary, takesValue, choices: values }) => {
-        const named = names.map((flag) =>
-          flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`,
-        )
+        const named = names.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`))
         const value = values.length > 0 ? [`-x -a ${quote(values.join(' '))}`] : takesValue ? ['-r'] : []
         return [within, ...named, ...value, `-d ${quote(summary)}`].join(' ')
       }),

@@ -1,9 +1,5 @@
 import { formatQuantity } from '../../base/format-numbers.js'
-import {
-  listEvaluationColumns,
-  listEvaluationRows,
-  listPairRows,
-} from '../../results/documents/evaluation-columns.js'
+import { listEvaluationColumns, listEvaluationRows, listPairRows } from '../../results/documents/evaluation-columns.js'
 import type { EvaluationResult } from '../../results/documents/evaluation-result.js'
 import { formatRows } from './table.js'
 

@@ -30,14 +30,7 @@ const ENDINGS = {
   patience: '; the loss on the other texts no longer fell',
 }
 
-export function describeTraining({
-  trained,
-  steps,
-  bestStep,
-  seconds,
-  tokensPerSecond,
-  ended,
-}: HealResult): string {
+export function describeTraining({ trained, steps, bestStep, seconds, tokensPerSecond, ended }: HealResult): string {
   const what = `${formatCount(trained.parameters)} parameters in ${formatQuantity(trained.modules.length, 'module')}`
   const pace = `${formatDuration(seconds)}, ${formatCount(Math.round(tokensPerSecond))} tokens/s`
   const best = bestStep === steps ? '' : ` ${describeBest(bestStep)}`

@@ -29,9 +29,7 @@ export function formatInspection(inspection: Inspection, { color = false } = {})
             `base     ${model.base.id}${model.base.revision === null ? '' : ` at ${model.base.revision}`}, which the adapter is merged into`,
           ]),
       `family   ${model.family}${known}`,
-      ...(model.wrapper === null
-        ? []
-        : [`inside   ${model.wrapper}, of which only this decoder is run, on text`]),
+      ...(model.wrapper === null ? [] : [`inside   ${model.wrapper}, of which only this decoder is run, on text`]),
       `size     ${formatQuantity(model.layers, 'layer')}, hidden size ${formatCount(model.hiddenSize)}${positions}${stored}`,
       ...(halves === undefined ? [] : [`layers   ${halves}`]),
       `heads    ${model.heads} query, ${model.kvHeads} key/value, head size ${model.headDim}`,
@@ -84,9 +82,7 @@ function formatAnalysis({ analysis, memory, files }: Inspection, color: boolean)
     ...(hasOther ? ['An ONNX graph is present too: --format onnx reads that one.'] : []),
     ...(analysis.packing === null
       ? []
-      : [
-          `Weights: ${analysis.packing.form}, ${formatBits(analysis.packing.bits)} each, decoded as they are used.`,
-        ]),
+      : [`Weights: ${analysis.packing.form}, ${formatBits(analysis.packing.bits)} each, decoded as they are used.`]),
     `Memory: about ${formatSize(memory!.totalBytes)} for texts of up to ${formatQuantity(memory!.tokens, 'token')}, ${formatSize(memory!.weightsBytes)} of it weights.`,
   ]
 }

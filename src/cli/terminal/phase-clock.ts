@@ -53,11 +53,7 @@ export class PhaseClock {
    * @param nowMs    of the clock by which the phase will end
    * @param activeMs how long the phase has been at work since the last point
    */
-  advance(
-    share: number | null,
-    done: number,
-    { nowMs, activeMs }: { nowMs: number; activeMs: number },
-  ): void {
+  advance(share: number | null, done: number, { nowMs, activeMs }: { nowMs: number; activeMs: number }): void {
     const hasAdvanced = share === null || share > this.#last.share
     this.#last = { activeMs: this.#last.activeMs + activeMs, share: share ?? this.#last.share, done }
     const warmShare = this.#first.share + WARM_UP * (1 - this.#first.share)

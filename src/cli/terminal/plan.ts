@@ -17,8 +17,7 @@ export function formatPlan(plan: Plan, { color = false } = {}): string {
 
 function describeScores(plan: Plan, color: boolean): string[] {
   const { strategy, scores } = plan
-  if (scores?.objective === 'kl')
-    return [formatDivergences(scores.steps as { layer: number; kl: number }[]), '']
+  if (scores?.objective === 'kl') return [formatDivergences(scores.steps as { layer: number; kl: number }[]), '']
   if (scores?.task !== undefined) {
     const title = `${strategy === 'repaired' ? 'repaired ' : ''}perplexity of right answers after`
     return [formatSteps(scores.steps as GreedyStep[], title), '']
@@ -33,10 +32,7 @@ function describeScores(plan: Plan, color: boolean): string[] {
     case 'repaired':
       return [formatSteps(scores!.steps as GreedyStep[], 'repaired perplexity after'), '']
     case 'verified':
-      return [
-        formatVerification(scores!.blocks as VerifiedBlock[], scores!.wholePerplexity as number, { color }),
-        '',
-      ]
+      return [formatVerification(scores!.blocks as VerifiedBlock[], scores!.wholePerplexity as number, { color }), '']
     default:
       return []
   }

@@ -69,10 +69,7 @@ function listWords(line: ProgressLine, nowMs: number): Map<Part, string> {
   return words
 }
 
-function describeCounts(
-  { done, total, isEstimate }: ProgressLine,
-  unit: NonNullable<Progress['unit']>,
-): string {
+function describeCounts({ done, total, isEstimate }: ProgressLine, unit: NonNullable<Progress['unit']>): string {
   const quantity = (count: number) => formatQuantity(count, unit, pluralOf(unit))
   if (total === null) return quantity(Math.floor(done))
   const percent = Math.floor(100 * (total > 0 ? Math.min(1, done / total) : 1))

@@ -36,9 +36,7 @@ function describeLimits({ model, limits, recommended, candidates }: SweepResult)
       ? []
       : [`at most ${maxPerplexityRatio} times the perplexity of the whole model`]),
     ...(maxSize === undefined ? [] : [`at most ${formatSize(maxSize)}`]),
-    ...Object.entries(minTask).map(
-      ([name, least]) => `an accuracy of at least ${formatAccuracy(least)} on ${name}`,
-    ),
+    ...Object.entries(minTask).map(([name, least]) => `an accuracy of at least ${formatAccuracy(least)} on ${name}`),
   ])
   if (stated === '') return []
   if (recommended === null) return [`None of the ${formatQuantity(candidates.length, 'cut')} has ${stated}.`]

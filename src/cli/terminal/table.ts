@@ -15,9 +15,7 @@ export function formatTable(columns: Column[], rows: string[][]): string {
   const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => displayWidth(row[i]!))))
   const lines = cells.map((row) => joinCells(row.map((cell, i) => pad(cell, widths[i]!, columns[i]!.align))))
   const rule = joinCells(
-    columns.map(({ align }, i) =>
-      align === 'right' ? `${'-'.repeat(widths[i]! - 1)}:` : '-'.repeat(widths[i]!),
-    ),
+    columns.map(({ align }, i) => (align === 'right' ? `${'-'.repeat(widths[i]! - 1)}:` : '-'.repeat(widths[i]!))),
   )
   return [lines[0], rule, ...lines.slice(1)].join('\n')
 }

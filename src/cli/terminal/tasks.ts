@@ -62,23 +62,15 @@ function listColumns(isCompared: boolean): TableColumn<TaskRow>[] {
 }
 
 /** The command for the cut with the highest mean accuracy; nothing if there is none. */
-export function suggestCutByTasks({
-  tasks,
-  candidates,
-  model,
-}: Measured & Pick<TaskResult, 'model'>): string[] {
+export function suggestCutByTasks({ tasks, candidates, model }: Measured & Pick<TaskResult, 'model'>): string[] {
   const names = listShownTasks(tasks)
-  const means = candidates.map(({ tasks: cut }) =>
-    names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0),
-  )
+  const means = candidates.map(({ tasks: cut }) => names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0))
   const most = Math.max(...means.filter(Number.isFinite))
   const best = candidates[means.indexOf(most)]
   if (best === undefined) return []
   const title = candidates.length > 1 ? 'To make the cut of the highest accuracy' : 'To make the cut'
   const { id, askedRevision } = model
-  return [
-    formatNextCut({ model: id, revision: askedRevision, cut: ['--drop', formatBlocks(best.removed)] }, title),
-  ]
+  return [formatNextCut({ model: id, revision: askedRevision, cut: ['--drop', formatBlocks(best.removed)] }, title)]
 }
 
 /** Undefined if a likelihood was not finite. */
@@ -116,10 +108,7 @@ function describeProtocol(
   { truncated, maxLength }: TaskResult['taskSettings'],
   isCompared: boolean,
 ): string {
-  const documents = figures.reduce(
-    (sum, { documents, tasks }) => sum + (tasks === undefined ? documents : 0),
-    0,
-  )
+  const documents = figures.reduce((sum, { documents, tasks }) => sum + (tasks === undefined ? documents : 0), 0)
   const cut =
     truncated === 0
       ? ''

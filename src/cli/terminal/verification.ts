@@ -28,10 +28,6 @@ export function formatVerifiedSummary(
     '',
     formatVerification(blocks, perplexity, { color }),
     '',
-    paint(
-      'bold',
-      `Perplexity recommends ${which}: remove ${describeLayers(model.layers, [recommended])}.`,
-      color,
-    ),
+    paint('bold', `Perplexity recommends ${which}: remove ${describeLayers(model.layers, [recommended])}.`, color),
   ].join('\n')
 }

@@ -52,12 +52,7 @@ export async function findInt8File(
 }
 
 /** The name of a file by its content. */
-async function nameFile(
-  path: string,
-  folder: string,
-  identity: string,
-  options: FileOptions = {},
-): Promise<string> {
+async function nameFile(path: string, folder: string, identity: string, options: FileOptions = {}): Promise<string> {
   const hash = (await hashFiles([path], { folder, ...options })).get(path)!
   return `${identity}-${hash.slice(0, DIGITS)}.int8`
 }

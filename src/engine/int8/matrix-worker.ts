@@ -18,9 +18,7 @@ port.on('message', async (task: WorkerTask) => {
   if ('decoded' in task) return receive(task.decoded)
   try {
     const made = await makeMatrix(task, decode)
-    const buffers = [made.values, made.scales, ...(made.residuals ? [made.residuals] : [])].map(
-      ({ buffer }) => buffer,
-    )
+    const buffers = [made.values, made.scales, ...(made.residuals ? [made.residuals] : [])].map(({ buffer }) => buffer)
     port.postMessage({ made } satisfies WorkerAnswer, buffers)
   } catch (error) {
     if (!(error instanceof LayerpruneError)) throw error

@@ -8,11 +8,7 @@ import { makeFolder } from '../../base/write-files.js'
 import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
 import { assertFiniteWeights } from '../../model/graph/checks/finite-weights.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
-import {
-  blockRotation,
-  type QuantizedMatrix,
-  quantizeProducts,
-} from '../../model/graph/int8/quantize-products.js'
+import { blockRotation, type QuantizedMatrix, quantizeProducts } from '../../model/graph/int8/quantize-products.js'
 import {
   findGatedMlps,
   findRateNodes,

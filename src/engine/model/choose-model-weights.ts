@@ -33,9 +33,7 @@ export function chooseModelWeights(
     )
   }
   if (weights.format !== 'onnx' && config.wrapper !== null) {
-    options.onNote?.(
-      `${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`,
-    )
+    options.onNote?.(`${config.wrapper}: only its decoder is run, on text alone; images and sound have no part in it`)
   }
   return weights
 }
@@ -54,12 +52,9 @@ function assertMergeable({ id, base }: LocatedAdapter, weights: ChosenWeights, p
     })
   }
   if (computedIn === 'fp32' || computedIn === 'q8') return
-  throw new LayerpruneError(
-    `an adapter is merged in fp32, but ${nameOption('dtype', computedIn)} was given`,
-    {
-      hint: 'omit `dtype`',
-    },
-  )
+  throw new LayerpruneError(`an adapter is merged in fp32, but ${nameOption('dtype', computedIn)} was given`, {
+    hint: 'omit `dtype`',
+  })
 }
 
 /**

@@ -4,18 +4,9 @@ import { nameOption } from '../../base/name-option.js'
 import type { Adapter } from '../../files/checkpoint/adapter/adapter-config.js'
 import { isAdapter, openAdapter } from '../../files/checkpoint/adapter/open-adapter.js'
 import type { WeightOptions } from '../../files/checkpoint/choose-weights.js'
-import {
-  decoderPart,
-  interpretConfig,
-  type ModelConfig,
-  readConfigFile,
-} from '../../files/checkpoint/config.js'
+import { decoderPart, interpretConfig, type ModelConfig, readConfigFile } from '../../files/checkpoint/config.js'
 import { findGguf, findParts } from '../../files/checkpoint/gguf-names.js'
-import {
-  type ModelSource,
-  type ModelSourceOptions,
-  readModelName,
-} from '../../files/checkpoint/model-source.js'
+import { type ModelSource, type ModelSourceOptions, readModelName } from '../../files/checkpoint/model-source.js'
 import { openModelSource } from '../../files/checkpoint/open-model-source.js'
 import { ADAPTER_FILE } from '../../files/checkpoint/other-forms.js'
 import { type GgufDecoder, readGgufDecoder } from '../../files/gguf/config.js'

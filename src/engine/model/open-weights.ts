@@ -10,11 +10,7 @@ import type { Dtype } from '../../files/checkpoint/onnx-files.js'
 import { describePacking, type Packing } from '../../files/checkpoint/packed/packing.js'
 import { listIgnoredQuantization } from '../../files/checkpoint/packed/read-packed.js'
 import { openPytorch } from '../../files/checkpoint/pytorch/pytorch-checkpoint.js'
-import {
-  openSafetensors,
-  type SafetensorsCheckpoint,
-  type TensorLocation,
-} from '../../files/checkpoint/safetensors.js'
+import { openSafetensors, type SafetensorsCheckpoint, type TensorLocation } from '../../files/checkpoint/safetensors.js'
 import { listParts } from '../../files/checkpoint/weight-expression.js'
 import { describeCheckpoint } from '../../files/gguf/checkpoint.js'
 import { type BuildOptions, buildDecoder } from '../../model/builder/build-decoder.js'
@@ -101,20 +97,13 @@ function notePacking(
   { onNote }: Pick<ModelSourceOptions, 'onNote'>,
 ): void {
   if (packing === null) return
-  onNote?.(
-    `the weights of ${file} are ${packing.form}, ${formatBits(packing.bits)} each: they are decoded in each run`,
-  )
+  onNote?.(`the weights of ${file} are ${packing.form}, ${formatBits(packing.bits)} each: they are decoded in each run`)
   const ignored = listIgnoredQuantization(config.raw)
   if (ignored.length === 0) return
-  onNote?.(
-    `config.json also quantises ${formatList(ignored)}, which is ignored: the numbers are those of the weights`,
-  )
+  onNote?.(`config.json also quantises ${formatList(ignored)}, which is ignored: the numbers are those of the weights`)
 }
 
-function noteAdapter(
-  adapter: LocatedAdapter | undefined,
-  { onNote }: Pick<ModelSourceOptions, 'onNote'>,
-): void {
+function noteAdapter(adapter: LocatedAdapter | undefined, { onNote }: Pick<ModelSourceOptions, 'onNote'>): void {
   if (adapter === undefined) return
   onNote?.(
     `${adapter.file} of ${adapter.id} is merged into the weights of ${adapter.base} in each run; to prune the model, merge it first with peft (merge_and_unload)`,
@@ -157,12 +146,9 @@ function assertStoredIn(dtype: Dtype, { model }: DecoderGraph, packing: Packing 
   const type = findMatrixType(model.graph)
   const stored = type === undefined ? 'fp32' : FLOAT_DTYPES.get(type)!.replace(/^F/, 'fp').toLowerCase()
   if (stored === dtype) return
-  throw new LayerpruneError(
-    `${file} stores its matrices in ${stored}, but ${nameOption('dtype', dtype)} was given`,
-    {
-      hint: nameOption('dtype', stored),
-    },
-  )
+  throw new LayerpruneError(`${file} stores its matrices in ${stored}, but ${nameOption('dtype', dtype)} was given`, {
+    hint: nameOption('dtype', stored),
+  })
 }
 
 async function openFromOnnx(
@@ -189,8 +175,6 @@ async function openFromOnnx(
 }
 
 function listWeightFiles({ model, weightsFolder, packed = new Map() }: DecoderGraph): string[] {
-  const ofPacked = [...packed.values()].flatMap((expression) =>
-    listParts(expression).map(({ part }) => part.file),
-  )
+  const ofPacked = [...packed.values()].flatMap((expression) => listParts(expression).map(({ part }) => part.file))
   return [...new Set([...listExternalFiles(model.graph, weightsFolder), ...ofPacked])]
 }

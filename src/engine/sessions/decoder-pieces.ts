@@ -2,16 +2,8 @@ import type { Tensor } from 'onnxruntime-node'
 import type { ProgressOptions } from '../../base/progress.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
-import {
-  REFERENCE_STATE_INPUT,
-  takeComparisonHead,
-  takePairHead,
-} from '../../model/graph/heads/comparison.js'
-import {
-  TARGETS_INPUT,
-  takeContinuationHead,
-  takeLikelihoodHead,
-} from '../../model/graph/heads/likelihood.js'
+import { REFERENCE_STATE_INPUT, takeComparisonHead, takePairHead } from '../../model/graph/heads/comparison.js'
+import { TARGETS_INPUT, takeContinuationHead, takeLikelihoodHead } from '../../model/graph/heads/likelihood.js'
 import { describePrecision } from '../../model/graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../../model/graph/segment.js'
 import { takesTrees } from '../../model/graph/tree-attention.js'
@@ -58,13 +50,7 @@ export class DecoderPieces {
   readonly #runners: RunnerStore
   #headRows: number | undefined
 
-  constructor(
-    ort: Ort,
-    decoder: DecoderGraph,
-    config: ModelConfig,
-    boundaries: number[],
-    options: SessionOptions,
-  ) {
+  constructor(ort: Ort, decoder: DecoderGraph, config: ModelConfig, boundaries: number[], options: SessionOptions) {
     this.#ort = ort
     this.#decoder = decoder
     this.#head = takeLikelihoodHead(decoder)
@@ -176,11 +162,7 @@ export class DecoderPieces {
    * @param onChunk  called after parts of the work with the share that each is
    * @returns one for each state
    */
-  async compare(
-    states: State[],
-    batch: EncodedText[],
-    onChunk?: (share: number) => void,
-  ): Promise<Comparison[]> {
+  async compare(states: State[], batch: EncodedText[], onChunk?: (share: number) => void): Promise<Comparison[]> {
     const head = await this.#openHead('comparison')
     const headRows = this.#headRows
     if (!this.#sharesScale) return compareStates(this.#ort, head, states, batch, { headRows, onChunk })

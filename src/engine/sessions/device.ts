@@ -13,7 +13,5 @@ const NEEDS: Record<Exclude<Device, 'cpu'>, string> = {
 }
 
 export function hintForDevice(device: Device): string {
-  return device === 'cpu'
-    ? 'npm rebuild onnxruntime-node'
-    : `${NEEDS[device]}; or ${nameOption('device', 'cpu')}`
+  return device === 'cpu' ? 'npm rebuild onnxruntime-node' : `${NEEDS[device]}; or ${nameOption('device', 'cpu')}`
 }

@@ -2,13 +2,7 @@ import type { TypedTensor } from 'onnxruntime-node'
 import { LayerpruneError } from '../../base/errors.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsKeysOrValues, layerOfCache } from '../../model/graph/cache-names.js'
-import {
-  DataType,
-  dimensions,
-  elementType,
-  type GraphProto,
-  type ValueInfoProto,
-} from '../../model/graph/onnx/onnx.js'
+import { DataType, dimensions, elementType, type GraphProto, type ValueInfoProto } from '../../model/graph/onnx/onnx.js'
 import { POSITIONS_INPUT, SEEN_UNTIL_INPUT } from '../../model/graph/tree-attention.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import { assertTokenIds, countTokenRows } from './token-ids.js'
@@ -71,12 +65,9 @@ function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRow
   }
   if (holdsKeysOrValues(info.name)) return planCache(ort, info, config)
   if (layerOfCache(info.name) !== undefined) return planState(ort, info)
-  throw new LayerpruneError(
-    `the graph needs an unknown input: ${info.name}[${dimensions(info).join(', ')}]`,
-    {
-      hint: 'expected a decoder with input_ids, attention_mask, position_ids and past_key_values inputs',
-    },
-  )
+  throw new LayerpruneError(`the graph needs an unknown input: ${info.name}[${dimensions(info).join(', ')}]`, {
+    hint: 'expected a decoder with input_ids, attention_mask, position_ids and past_key_values inputs',
+  })
 }
 
 function makeIntegers(ort: Ort, info: ValueInfoProto): (values: number[], shape: number[]) => Tensor {

@@ -18,9 +18,7 @@ let overflowing: Promise<boolean> | undefined
 
 /** Whether int8 products overflow unless ORT is asked to be exact: x86 without VNNI adds pairs in 16 bits. */
 export function int8SumsOverflow(ort: Ort): Promise<boolean> {
-  overflowing ??= multiplyLargest(ort).then((sums) =>
-    sums.some((sum) => sum !== SIZE * LARGEST_TOKEN * LARGEST_WEIGHT),
-  )
+  overflowing ??= multiplyLargest(ort).then((sums) => sums.some((sum) => sum !== SIZE * LARGEST_TOKEN * LARGEST_WEIGHT))
   return overflowing
 }
 

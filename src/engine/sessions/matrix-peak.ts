@@ -24,11 +24,7 @@ export async function measurePeak(threads: number | undefined, runs = RUNS): Pro
   const numbers = Float32Array.from({ length: SIZE * SIZE }, (_, index) => (index % 17) / 17)
   graph.initializer = [makeFloatTensor('right', [SIZE, SIZE], numbers)]
   const model = createOwnModel(graph)
-  const session = await createSession(
-    ort,
-    { model, weightsFolder: '', states: [] },
-    { device: 'cpu', threads },
-  )
+  const session = await createSession(ort, { model, weightsFolder: '', states: [] }, { device: 'cpu', threads })
   const left = new ort.Tensor('float32', numbers, [SIZE, SIZE])
   let fastest = Number.POSITIVE_INFINITY
   for (let run = 0; run < runs; run++) {

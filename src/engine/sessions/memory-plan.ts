@@ -2,12 +2,7 @@ import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { holdsScores } from '../../model/graph/attention-scores.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { tapSegment } from '../../model/graph/tap-segment.js'
-import {
-  countPassingBytes,
-  listLoadedWeights,
-  measureWeightBytes,
-  type WeightBytes,
-} from './loaded-weights.js'
+import { countPassingBytes, listLoadedWeights, measureWeightBytes, type WeightBytes } from './loaded-weights.js'
 import { countRunBytes, GRAM_CHUNK_BYTES, GRAM_COPIES, RUN_TOKENS, SESSION_BYTES } from './memory-figures.js'
 import type { Run } from './runs.js'
 
@@ -103,9 +98,7 @@ export class MemoryPlan {
 
   /** What the largest of some runs takes while it runs, its new state included. */
   #workBytes(runs: RunSize[]): number {
-    const work = runs.map(
-      (run) => countRunBytes(this.#config, run, this.#holdsScores) + 2 * this.#stateBytes(run),
-    )
+    const work = runs.map((run) => countRunBytes(this.#config, run, this.#holdsScores) + 2 * this.#stateBytes(run))
     return Math.max(GRAM_COPIES * GRAM_CHUNK_BYTES, ...work)
   }
 

@@ -47,9 +47,7 @@ export function splitIntoRuns({ texts, asked }: AskedBatch, { tokens, fixedBatch
   return [...ranges, [start, texts.length] as const].map(([start, end]) => ({
     texts: texts.slice(start, end),
     tokens: longestOf(texts.slice(start, end)),
-    positions: asked
-      .slice(start, end)
-      .flatMap((tokens, text) => tokens.map((token): Position => [text, token])),
+    positions: asked.slice(start, end).flatMap((tokens, text) => tokens.map((token): Position => [text, token])),
   }))
 }
 
@@ -63,8 +61,7 @@ export function findFixedBatch({ input }: GraphProto): number | null {
 /** @throws LayerpruneError if the graph takes another number of texts at once */
 export function assertBatchSize(texts: number, fixedBatch: number | null): void {
   if (fixedBatch === null || fixedBatch === texts) return
-  throw new LayerpruneError(
-    `the graph takes batches of ${formatQuantity(fixedBatch, 'text')} only, not of ${texts}`,
-    { hint: nameOption('batchSize', fixedBatch) },
-  )
+  throw new LayerpruneError(`the graph takes batches of ${formatQuantity(fixedBatch, 'text')} only, not of ${texts}`, {
+    hint: nameOption('batchSize', fixedBatch),
+  })
 }

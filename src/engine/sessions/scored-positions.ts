@@ -32,9 +32,7 @@ export interface HeadRows {
 
 /** The scored positions of a batch in chunks that a head takes at once. */
 export function chunkPositions(batch: EncodedText[], head: HeadRows = {}): ScoredPosition[][] {
-  const positions = batch.flatMap(({ ids }, text) =>
-    ids.slice(1).map((target, token) => ({ text, token, target })),
-  )
+  const positions = batch.flatMap(({ ids }, text) => ids.slice(1).map((target, token) => ({ text, token, target })))
   return chunksOf(positions, head)
 }
 

@@ -47,14 +47,12 @@ export async function createSession(
 ): Promise<InferenceSession> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
-    throw new LayerpruneError(
-      `this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`,
-      { hint: hintForDevice(device) },
-    )
+    throw new LayerpruneError(`this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`, {
+      hint: hintForDevice(device),
+    })
   }
   const { weightsFolder, int8 } = decoder
-  if (int8 === 'awaited')
-    throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
+  if (int8 === 'awaited') throw new Error('a decoder that awaits int8 weights cannot run: prepareModel makes them')
   try {
     const runnable = withUnboundedCaches(chooseWeightNodes(decoder))
     const isCpu = device === 'cpu'

@@ -5,8 +5,7 @@ import type { EncodedText } from '../../texts/tokens/windows.js'
 
 /** How many tokens a graph has embeddings for: rows of its token table; Infinity if there is none. */
 export function countTokenRows({ node, initializer }: GraphProto): number {
-  const table = node.find(({ opType, input }) => opType.startsWith('Gather') && input[1] === 'input_ids')
-    ?.input[0]
+  const table = node.find(({ opType, input }) => opType.startsWith('Gather') && input[1] === 'input_ids')?.input[0]
   // a head that is tied to the embedding is stored as the head multiplies with it
   const tied = node.find(({ opType, output }) => opType === 'Transpose' && output[0] === table)?.input[0]
   const dims = initializer.find(({ name }) => name === (tied ?? table))?.dims
@@ -23,8 +22,7 @@ export function assertTokenIds({ ids, origin }: EncodedText, rows: number): void
   if (token < 0) return
   const found = String(JSON.stringify(ids[token])).slice(0, 40)
   const limit = rows === Infinity ? 'of at least 0' : `from 0 to ${formatCount(rows - 1)}`
-  throw new LayerpruneError(
-    `token ${token} of ${origin} has the id ${found}, expected a whole number ${limit}`,
-    { hint: 'tokenizer.json is damaged or belongs to another model' },
-  )
+  throw new LayerpruneError(`token ${token} of ${origin} has the id ${found}, expected a whole number ${limit}`, {
+    hint: 'tokenizer.json is damaged or belongs to another model',
+  })
 }

@@ -29,9 +29,7 @@ export async function openWholeSession(
   const tapped = tapStates(decoder)
   const runLimits = chooseRunLimits(tapped)
   const gramSize = decoder.states.length ** 2
-  const runner = await meter.time('loading', () =>
-    openRunner(tapped, config, [POSITIONS_INPUT], { threads, device }),
-  )
+  const runner = await meter.time('loading', () => openRunner(tapped, config, [POSITIONS_INPUT], { threads, device }))
 
   async function measureRun({ texts, tokens, positions }: Run): Promise<Float64Array> {
     if (positions.length === 0) return new Float64Array(0)

@@ -127,10 +127,9 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
       const value = raw[key]
       if (value === undefined || value === null) continue
       if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
-      throw new LayerpruneError(
-        `${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`,
-        { hint: HINT },
-      )
+      throw new LayerpruneError(`${path}: ${key} must be a positive whole number, found ${JSON.stringify(value)}`, {
+        hint: HINT,
+      })
     }
     return undefined
   }
@@ -142,12 +141,9 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
   const facts = findDecoderFacts(raw.model_type)
   const heads =
-    facts.hasHeads === false
-      ? 1
-      : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
+    facts.hasHeads === false ? 1 : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')
   const storedDtype = String(raw.dtype ?? raw.torch_dtype).replace(/^torch\./, '')
-  const layers =
-    countListedLayers(raw, facts) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
+  const layers = countListedLayers(raw, facts) ?? need('num_hidden_layers', 'n_layer', 'n_layers', 'num_layers')
   if (layers > MOST_LAYERS) {
     throw new LayerpruneError(`${path} states ${layers} layers, expected at most ${MOST_LAYERS}`, {
       hint: HINT,
@@ -189,10 +185,7 @@ function stretchesWithText(raw: Record<string, unknown>): boolean {
 }
 
 /** Layers of a config that names a kind for each; transformers 5 then writes no number beside the list. */
-function countListedLayers(
-  raw: Record<string, unknown>,
-  { layerKinds = [] }: DecoderFacts,
-): number | undefined {
+function countListedLayers(raw: Record<string, unknown>, { layerKinds = [] }: DecoderFacts): number | undefined {
   const kinds = layerKinds.map((key) => raw[key]).find((value) => value !== undefined && value !== null)
   return (Array.isArray(kinds) || typeof kinds === 'string') && kinds.length > 0 ? kinds.length : undefined
 }
@@ -202,7 +195,6 @@ function keyValueHeads(
   { flagsMultiQuery }: DecoderFacts,
   count: (...keys: string[]) => number | undefined,
 ): number | undefined {
-  if (flagsMultiQuery && raw.new_decoder_architecture !== true)
-    return raw.multi_query === false ? undefined : 1
+  if (flagsMultiQuery && raw.new_decoder_architecture !== true) return raw.multi_query === false ? undefined : 1
   return count('num_key_value_heads', 'num_kv_heads', 'n_head_kv')
 }

@@ -26,19 +26,14 @@ export function findParts(path: string): string[] {
   if (count < 1 || count > MOST_PARTS || Number(number) < 1 || Number(number) > count) {
     throw new LayerpruneError(`${name}: expected a part of 1 to ${MOST_PARTS}`)
   }
-  return Array.from(
-    { length: count },
-    (_, part) => `${stem}-${`${part + 1}`.padStart(5, '0')}-of-${total}.gguf`,
-  )
+  return Array.from({ length: count }, (_, part) => `${stem}-${`${part + 1}`.padStart(5, '0')}-of-${total}.gguf`)
 }
 
 /** The GGUF models among the files of a model; a split one is listed by its first part. */
 function listGgufModels(names: string[]): string[] {
   return names.filter(
     (name) =>
-      isGguf(name) &&
-      !COMPANION.test(basename(name)) &&
-      (PART.exec(basename(name))?.[2] ?? '00001') === '00001',
+      isGguf(name) && !COMPANION.test(basename(name)) && (PART.exec(basename(name))?.[2] ?? '00001') === '00001',
   )
 }
 

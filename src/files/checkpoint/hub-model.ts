@@ -77,9 +77,7 @@ async function openRemote(
     const missingBytes = missing.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
     totalBytes += missingBytes
     if (missingBytes > NOTED_BYTES) {
-      onNote?.(
-        `downloading ${Math.round(missingBytes / 1e6)} MB of ${repo.id} to ${hub.settings.cacheFolder}`,
-      )
+      onNote?.(`downloading ${Math.round(missingBytes / 1e6)} MB of ${repo.id} to ${hub.settings.cacheFolder}`)
     }
     for (const entry of missing) {
       await downloadFile(hub, repo, commit, entry, (bytes) => {

@@ -99,9 +99,7 @@ function findNamed(graphs: string[], model: string, modelFile: string): string {
     throw new UsageError(`${nameOption('modelFile', modelFile)} lies outside the model folder ${model}`)
   }
   if (!graphs.includes(file)) {
-    throw new LayerpruneError(
-      `${model} has no graph ${posix.basename(file)}; it has ${graphs.join(', ') || 'none'}`,
-    )
+    throw new LayerpruneError(`${model} has no graph ${posix.basename(file)}; it has ${graphs.join(', ') || 'none'}`)
   }
   return file
 }

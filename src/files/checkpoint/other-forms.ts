@@ -29,10 +29,9 @@ export function otherForm(folder: string, names: string[]): LayerpruneError | un
   for (const { pattern, form, hint } of FORMS) {
     const file = names.find((name) => pattern.test(name))
     if (file === undefined) continue
-    return new LayerpruneError(
-      `${folder} has no safetensors weights, only the ${form} file ${quoteName(file)}`,
-      { hint },
-    )
+    return new LayerpruneError(`${folder} has no safetensors weights, only the ${form} file ${quoteName(file)}`, {
+      hint,
+    })
   }
   return undefined
 }
@@ -40,8 +39,5 @@ export function otherForm(folder: string, names: string[]): LayerpruneError | un
 /** Says that a file has a form that cannot be read; undefined if its name does not show one. */
 export function unreadableForm(path: string): LayerpruneError | undefined {
   const found = FORMS.find(({ pattern }) => pattern.test(path))
-  return (
-    found &&
-    new LayerpruneError(`${path} is a ${found.form} file, which cannot be read`, { hint: found.hint })
-  )
+  return found && new LayerpruneError(`${path} is a ${found.form} file, which cannot be read`, { hint: found.hint })
 }

@@ -3,9 +3,7 @@ const WRITTEN_OUT = /\{\s*"__float__":\s*"(-?Infinity)"\s*\}/g
 
 /** JSON for a text of Python's, which may have Infinity in it: that becomes the object that transformers 5 writes for it. */
 export function toStrictJson(text: string): string {
-  return text.replaceAll(STRING_OR_INFINITY, (token) =>
-    token.startsWith('"') ? token : `{"__float__": "${token}"}`,
-  )
+  return text.replaceAll(STRING_OR_INFINITY, (token) => (token.startsWith('"') ? token : `{"__float__": "${token}"}`))
 }
 
 /** The inverse of `toStrictJson`, if the text that was read has Infinity in it. */

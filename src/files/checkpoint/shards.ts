@@ -62,10 +62,7 @@ export async function openShards(
   }
   for (const [name, shard] of shardOf) {
     if (!tensors.has(name)) {
-      throw wrongIndex(
-        path,
-        `the index has ${quoteName(name)} in ${quoteName(shard)}, which does not hold it`,
-      )
+      throw wrongIndex(path, `the index has ${quoteName(name)} in ${quoteName(shard)}, which does not hold it`)
     }
   }
   const files = [...headers.values()].map((header) => header.file)

@@ -13,10 +13,7 @@ const PLAIN_TYPES: readonly string[] = ['F32', 'F16', 'BF16', 'F64'] satisfies S
  * The tensors of a GGUF file as a checkpoint of its family has them, where they lie in the file.
  * @throws LayerpruneError if one is stored in a type that cannot be read
  */
-export function describeCheckpoint(
-  { headers, tensors }: GgufFile,
-  decoder: GgufDecoder,
-): SafetensorsCheckpoint {
+export function describeCheckpoint({ headers, tensors }: GgufFile, decoder: GgufDecoder): SafetensorsCheckpoint {
   const located = nameTensors(tensors.values(), decoder.architecture.tensors, decoder).map(locate)
   return {
     files: headers.map(({ file }) => file),

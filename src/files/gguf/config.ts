@@ -69,12 +69,9 @@ function findArchitecture(metadata: Metadata): Architecture {
     const { variant } = found
     return variant && metadata.number(variant.key) ? variant.architecture : found
   }
-  throw new LayerpruneError(
-    `${file} is of the architecture ${architecture}, which cannot be read from GGUF`,
-    {
-      hint: 'use the safetensors checkpoint of the model',
-    },
-  )
+  throw new LayerpruneError(`${file} is of the architecture ${architecture}, which cannot be read from GGUF`, {
+    hint: 'use the safetensors checkpoint of the model',
+  })
 }
 
 function readCommon(facts: Facts, architecture: Architecture): Record<string, unknown> {

@@ -27,10 +27,9 @@ export async function openGguf(path: string): Promise<GgufFile> {
   const count = readCount(header!, 'split.count') ?? 1
   const isSplit = count > 1 || headers.length > 1
   if (isSplit && count !== headers.length) {
-    throw new LayerpruneError(
-      `${path} is a part of a model in ${count} parts, but its name says ${headers.length}`,
-      { hint: 'keep the names that the parts were published with, as in model-00001-of-00003.gguf' },
-    )
+    throw new LayerpruneError(`${path} is a part of a model in ${count} parts, but its name says ${headers.length}`, {
+      hint: 'keep the names that the parts were published with, as in model-00001-of-00003.gguf',
+    })
   }
   const tensors = new Map<string, GgufTensor>()
   for (const [part, { file, metadata, tensors: own }] of headers.entries()) {

@@ -71,9 +71,7 @@ export function readArray({ file, metadata }: GgufHeader, key: string): Scalar[]
   const entry = metadata.get(key)
   if (entry === undefined || entry.elementType === null) return undefined
   if (Array.isArray(entry.value)) return entry.value
-  return withCursor(file, (cursor) =>
-    readElements(cursor, entry, quoteName(key), (what) => malformed(file, what)),
-  )
+  return withCursor(file, (cursor) => readElements(cursor, entry, quoteName(key), (what) => malformed(file, what)))
 }
 
 function withCursor<T>(file: string, read: (cursor: FileCursor) => T): T {
@@ -181,12 +179,7 @@ function readAlignment(metadata: Map<string, MetadataEntry>, refuse: (what: stri
 /** As in llama.cpp, tensors follow each other without gaps but those of the alignment. */
 function placeTensors(
   stated: StatedTensor[],
-  {
-    file,
-    alignment,
-    dataStart,
-    sizeBytes,
-  }: Pick<GgufHeader, 'file' | 'alignment' | 'dataStart' | 'sizeBytes'>,
+  { file, alignment, dataStart, sizeBytes }: Pick<GgufHeader, 'file' | 'alignment' | 'dataStart' | 'sizeBytes'>,
 ): Map<string, GgufTensor> {
   const tensors = new Map<string, GgufTensor>()
   let expected = 0
@@ -219,10 +212,7 @@ export function damagedGguf(message: string): LayerpruneError {
 }
 
 function truncated(path: string, expectedBytes: number, foundBytes: number): LayerpruneError {
-  return new LayerpruneError(
-    `${path} is truncated: expected at least ${expectedBytes} bytes, found ${foundBytes}`,
-    {
-      hint: 'download or copy the file again',
-    },
-  )
+  return new LayerpruneError(`${path} is truncated: expected at least ${expectedBytes} bytes, found ${foundBytes}`, {
+    hint: 'download or copy the file again',
+  })
 }

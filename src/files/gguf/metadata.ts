@@ -49,10 +49,7 @@ export class Metadata {
     const value = this.value(key)
     if (value === undefined) return undefined
     const list = Array.isArray(value) ? value : new Array<Scalar>(layers).fill(value)
-    if (
-      list.length === layers &&
-      list.every((item) => typeof item === 'number' || typeof item === 'boolean')
-    ) {
+    if (list.length === layers && list.every((item) => typeof item === 'number' || typeof item === 'boolean')) {
       return list.map(Number)
     }
     throw this.refuse(key, `a number, or ${layers}, one for each layer`)
@@ -79,10 +76,9 @@ export class Metadata {
 
   refuse(key: string, expected: string): LayerpruneError {
     const shown = shorten(this.value(key))
-    return new LayerpruneError(
-      `${this.file}: ${this.architecture}.${key} is ${shown}, expected ${expected}`,
-      { hint: 'use the safetensors checkpoint of the model' },
-    )
+    return new LayerpruneError(`${this.file}: ${this.architecture}.${key} is ${shown}, expected ${expected}`, {
+      hint: 'use the safetensors checkpoint of the model',
+    })
   }
 
   /** Keys of the architecture that nobody has read, with their values. */
@@ -92,11 +88,7 @@ export class Metadata {
       .map(([key, { value }]) => [key, value ?? 'a long list'])
   }
 
-  #take(
-    key: string,
-    expected: string,
-    accepts: (value: Scalar | Scalar[]) => boolean,
-  ): Scalar | Scalar[] | undefined {
+  #take(key: string, expected: string, accepts: (value: Scalar | Scalar[]) => boolean): Scalar | Scalar[] | undefined {
     const value = this.value(key)
     if (value === undefined || accepts(value)) return value
     throw this.refuse(key, expected)

@@ -27,8 +27,7 @@ export function readRopeParameters(facts: RopeFacts): Record<string, unknown> {
 function readScaling(facts: RopeFacts): Record<string, unknown> {
   const { metadata } = facts
   metadata.ignore('rope.scaling.finetuned')
-  const type =
-    metadata.text('rope.scaling.type') ?? (metadata.number('rope.scale_linear') ? 'linear' : 'none')
+  const type = metadata.text('rope.scaling.type') ?? (metadata.number('rope.scale_linear') ? 'linear' : 'none')
   const factor = metadata.number('rope.scaling.factor') ?? metadata.number('rope.scale_linear')
   const original = metadata.number('rope.scaling.original_context_length') ?? facts.positions
   const short = readFactors(facts, 'rope_freqs.weight') ?? readFactors(facts, 'rope_factors_short.weight')

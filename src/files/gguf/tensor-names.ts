@@ -76,8 +76,7 @@ export function nameTensors(
     const behind = inLayer === null ? -1 : Number(inLayer[1]) - layers
     if (behind >= extraLayers) return [whole(tensor, tensor.name)]
     if (behind >= 0) return []
-    const [, base = tensor.name, ending = ''] =
-      /^(.+)(\.weight|\.bias)$/.exec(inLayer?.[2] ?? tensor.name) ?? []
+    const [, base = tensor.name, ending = ''] = /^(.+)(\.weight|\.bias)$/.exec(inLayer?.[2] ?? tensor.name) ?? []
     if (inLayer === null && base === 'output') return [whole(tensor, `${names.head}${ending}`)]
     const targets = new Map(Object.entries(inLayer ? names.layer : names.model))
     const target = targets.get(`${base}${ending}`) ?? targets.get(base)

@@ -78,11 +78,7 @@ function decodePart(part: string): string {
 }
 
 /** An option that an address may state too; throws UsageError if both are given and differ. */
-export function agree(
-  name: string,
-  stated: string | undefined,
-  given: string | undefined,
-): string | undefined {
+export function agree(name: string, stated: string | undefined, given: string | undefined): string | undefined {
   if (stated === undefined || given === undefined || stated === given) return given ?? stated
   throw new UsageError(`${name} ${given} was given, and the address names ${stated}`)
 }

@@ -124,12 +124,9 @@ export class HttpClient {
   /** @param proxy  its address, '' for none */
   #dispatcherFor(proxy: string): Dispatcher {
     if (proxy !== '' && !(URL.canParse(proxy) && /^https?:$/.test(new URL(proxy).protocol))) {
-      throw new UsageError(
-        'the proxy that the environment names cannot be used: expected an http:// address',
-        {
-          hint: 'check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY',
-        },
-      )
+      throw new UsageError('the proxy that the environment names cannot be used: expected an http:// address', {
+        hint: 'check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY',
+      })
     }
     let dispatcher = this.#dispatchers.get(proxy)
     if (!dispatcher) {

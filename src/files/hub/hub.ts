@@ -90,8 +90,7 @@ async function* fetchPages(hub: Hub, url: string, request: Request): AsyncGenera
     const { value, headers }: Awaited<ReturnType<typeof fetchJson>> = await fetchJson(hub, next, request)
     if (!Array.isArray(value)) throw new LayerpruneError(`${request.what}: expected a list from the Hub`)
     count += value.length
-    if (count > MAX_LISTED)
-      throw new LayerpruneError(`${request.what}: the list has more than ${MAX_LISTED} entries`)
+    if (count > MAX_LISTED) throw new LayerpruneError(`${request.what}: the list has more than ${MAX_LISTED} entries`)
     yield value
     const link = nextLinkOf(headers.link)
     next = link === undefined ? undefined : resolveAddress(link, next)

@@ -1,15 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  access,
-  constants,
-  copyFile,
-  type FileHandle,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises'
+import { access, constants, copyFile, type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { explainFailure } from '../../base/write-files.js'
 import { sizeOf, unlessMissing } from './cache.js'
@@ -101,9 +91,7 @@ async function copyLongest(blob: string, path: string): Promise<boolean> {
 
 async function listPartials(blob: string): Promise<string[]> {
   const names = await readdir(dirname(blob))
-  return names
-    .filter((name) => NAME.exec(name)?.[1] === basename(blob))
-    .map((name) => join(dirname(blob), name))
+  return names.filter((name) => NAME.exec(name)?.[1] === basename(blob)).map((name) => join(dirname(blob), name))
 }
 
 async function isAllowed(path: string, mode: number): Promise<boolean> {

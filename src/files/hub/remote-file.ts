@@ -162,12 +162,7 @@ async function readTail(hub: Hub, file: RemoteFile, location: Location) {
 }
 
 /** Requests part of a file; a negative start counts from the end. Status is 200 if all of it comes. */
-async function openRange(
-  hub: Hub,
-  file: RemoteFile,
-  { start, end }: Range,
-  location: Location,
-): Promise<HubResponse> {
+async function openRange(hub: Hub, file: RemoteFile, { start, end }: Range, location: Location): Promise<HubResponse> {
   const isWhole = start === 0 && end === null
   const range = start < 0 ? `${start}` : `${start}-${end === null ? '' : end - 1}`
   const headers: Record<string, string> = isWhole ? {} : { range: `bytes=${range}` }
@@ -185,13 +180,7 @@ async function openRange(
   return openRange(hub, file, { start, end }, location)
 }
 
-function assertUsable(
-  hub: Hub,
-  file: RemoteFile,
-  start: number,
-  location: Location,
-  response: HubResponse,
-): void {
+function assertUsable(hub: Hub, file: RemoteFile, start: number, location: Location, response: HubResponse): void {
   assertSameCommit(file.what, file.pin ?? { commit: file.repo?.revision ?? null }, response)
   if (response.status !== 200 && response.status !== 206) {
     if (file.repo === null) throw explainStatus(file.what, response.status)
@@ -213,8 +202,7 @@ function assertUsable(
 function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: HubResponse): void {
   if (response.status !== 206) return
   const total = rangeTotalOf(response.headers)
-  if (total !== null && total !== (sizeBytes ?? total))
-    throw changedError(what, `${sizeBytes} bytes`, `${total}`)
+  if (total !== null && total !== (sizeBytes ?? total)) throw changedError(what, `${sizeBytes} bytes`, `${total}`)
   const expected = start >= 0 ? start : total === null ? null : Math.max(0, total + start)
   const found = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1]
   if (expected !== null && Number(found) !== expected) {
@@ -228,9 +216,7 @@ function assertRange({ what, sizeBytes }: RemoteFile, start: number, response: H
 
 /** Length of the whole file, from whichever header states it. */
 function totalOf({ status, headers, linked }: HubResponse): number | null {
-  return (
-    linked.sizeBytes ?? (status === 206 ? rangeTotalOf(headers) : wholeNumberOf(headers['content-length']))
-  )
+  return linked.sizeBytes ?? (status === 206 ? rangeTotalOf(headers) : wholeNumberOf(headers['content-length']))
 }
 
 function rangeTotalOf(headers: HubResponse['headers']): number | null {

@@ -64,8 +64,7 @@ function readEndpoint(value = DEFAULT_ENDPOINT): Pick<HubSettings, 'endpoint' | 
     throw new UsageError(`HF_ENDPOINT: expected a web address, found ${JSON.stringify(shown)}`)
   }
   const { username, password } = url
-  if (username === '' && password === '')
-    return { endpoint: value.replace(/\/+$/, ''), credentials: undefined }
+  if (username === '' && password === '') return { endpoint: value.replace(/\/+$/, ''), credentials: undefined }
   url.username = ''
   url.password = ''
   return {
@@ -88,9 +87,7 @@ function findToken(environment: Environment, home: string): [string | undefined,
     const token = cleanToken(environment[name], name)
     if (token) return [token, name]
   }
-  const path = environment.HF_TOKEN_PATH
-    ? expand(environment.HF_TOKEN_PATH, environment)
-    : join(home, 'token')
+  const path = environment.HF_TOKEN_PATH ? expand(environment.HF_TOKEN_PATH, environment) : join(home, 'token')
   let text: string
   try {
     text = readFileSync(path, 'utf8')

@@ -38,10 +38,7 @@ export type AgainstResult = EvaluationResult & { against: AgainstFigures }
  */
 export async function evaluateAgainst({ against, ...options }: AgainstOptions): Promise<AgainstResult> {
   const { signal, onNote, onDownload } = options
-  const reference = await prepareModel(
-    await openModel({ model: against, signal, onNote, onDownload }),
-    options,
-  )
+  const reference = await prepareModel(await openModel({ model: against, signal, onNote, onDownload }), options)
   const evaluation = await evaluatePerplexity({ ...options, candidates: [[]] }, async (model, session) => {
     await assertComparable(model, reference, options)
     return openPair(model, reference, session)

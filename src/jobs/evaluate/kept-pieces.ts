@@ -19,7 +19,5 @@ export function keptPieces(boundaries: number[], removed: Block[]): number[] {
   return boundaries
     .slice(0, -1)
     .map((_, piece) => piece)
-    .filter(
-      (piece) => !removed.some(({ start, end }) => start <= boundaries[piece]! && boundaries[piece]! < end),
-    )
+    .filter((piece) => !removed.some(({ start, end }) => start <= boundaries[piece]! && boundaries[piece]! < end))
 }

@@ -22,9 +22,7 @@ type RunBatch = { texts: EncodedText[]; onAdvance: OnAdvance | undefined }
 /** Opens a model whole or within a memory limit; throws as `openEvaluator` and `openLimitedEvaluator`. */
 export function openMeasuringEvaluator(model: Model, options: EvaluatorOptions): Promise<MeasuringEvaluator> {
   const { limit } = options
-  return limit === undefined
-    ? openEvaluator(model, options)
-    : openLimitedEvaluator(model, { ...options, limit })
+  return limit === undefined ? openEvaluator(model, options) : openLimitedEvaluator(model, { ...options, limit })
 }
 
 /**

@@ -83,7 +83,5 @@ export async function tallyTexts(
     done += batch.length
     report(done)
   }
-  return Array.from({ length: candidates }, (_, index) =>
-    tally.hasFailed(index) ? undefined : tally.figures(index),
-  )
+  return Array.from({ length: candidates }, (_, index) => (tally.hasFailed(index) ? undefined : tally.figures(index)))
 }

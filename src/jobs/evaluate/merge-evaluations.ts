@@ -33,9 +33,7 @@ export function mergeEvaluations(parts: EvaluationPart[]): EvaluationResult {
 function takeInTurn(shards: Part[]) {
   const byIndex = shards.toSorted((a, b) => a.shard.index - b.shard.index)
   const most = Math.max(...byIndex.map(({ shard }) => shard.batches.length))
-  return Array.from({ length: most }, (_, place) =>
-    byIndex.flatMap(({ shard }) => shard.batches[place] ?? []),
-  ).flat()
+  return Array.from({ length: most }, (_, place) => byIndex.flatMap(({ shard }) => shard.batches[place] ?? [])).flat()
 }
 
 function asShard({ file, evaluation }: EvaluationPart): Part {
@@ -56,9 +54,7 @@ function assertSameEvaluation(part: Part, first: Part): void {
   const [found, expected] = [identify(part), identify(first)]
   const differing = Object.keys(expected).find((key) => !isDeepStrictEqual(found[key], expected[key]))
   if (differing === undefined) return
-  throw new LayerpruneError(
-    `${part.file} and ${first.file} belong to different evaluations: ${differing} differ`,
-  )
+  throw new LayerpruneError(`${part.file} and ${first.file} belong to different evaluations: ${differing} differ`)
 }
 
 /** Properties that the shards of one evaluation share, keyed by their name in messages. */

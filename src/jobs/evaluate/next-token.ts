@@ -64,12 +64,7 @@ export async function openNextToken(
 }
 
 /** A state at the last tokens of each text: [tokens of all, 1, hidden]. */
-function takeLast(
-  ort: typeof import('onnxruntime-node'),
-  state: State,
-  texts: EncodedText[],
-  counts: number[],
-): State {
+function takeLast(ort: typeof import('onnxruntime-node'), state: State, texts: EncodedText[], counts: number[]): State {
   const [, tokens, hidden] = state.dims as [number, number, number]
   const total = counts.reduce((sum, count) => sum + count, 0)
   const rows = state.data.slice(0, total * hidden)

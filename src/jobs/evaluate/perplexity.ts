@@ -47,10 +47,7 @@ export interface EvaluationOptions extends ScoringOptions {
 }
 
 /** Opens what measures candidates. It advances while it runs a batch, and not at all if it knows the result. */
-export type OpenEvaluator = (
-  model: Model,
-  options: EvaluatorOptions,
-) => Promise<Pick<Evaluator, 'compare' | 'close'>>
+export type OpenEvaluator = (model: Model, options: EvaluatorOptions) => Promise<Pick<Evaluator, 'compare' | 'close'>>
 
 export interface TextScore {
   /** Where the text came from: file and line or row. */
@@ -243,11 +240,7 @@ function describeSettings(
   }
 }
 
-function noTextError(
-  { id, column, skipped }: Dataset,
-  { tokenless }: TextBatches,
-  skip: number,
-): LayerpruneError {
+function noTextError({ id, column, skipped }: Dataset, { tokenless }: TextBatches, skip: number): LayerpruneError {
   const after = skip === 0 ? '' : ` after its first ${formatQuantity(skip, 'text')}`
   return new LayerpruneError(
     `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}`,

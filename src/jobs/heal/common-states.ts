@@ -8,10 +8,7 @@ import { findPlan, PLAN_FILE } from '../write-model/find-plan.js'
  * States that a pruned model and the whole one share by the plan of the cut: those after each removed block, by number.
  * @throws LayerpruneError if the pruned model has no plan, or the other is not the one that it was cut from
  */
-export async function findCommonStates(
-  { id, config, ...located }: LocatedModel,
-  whole: Model,
-): Promise<StatePair[]> {
+export async function findCommonStates({ id, config, ...located }: LocatedModel, whole: Model): Promise<StatePair[]> {
   const plan = await findPlan(located)
   if (plan === undefined) {
     throw new LayerpruneError(`${id} has no ${PLAN_FILE}, which says where the states of a teacher belong`, {
@@ -20,17 +17,10 @@ export async function findCommonStates(
   }
   const { model, removed } = plan
   const { layers, hiddenSize } = whole.config
-  if (
-    model.layers !== layers ||
-    layers - countLayers(removed) !== config.layers ||
-    hiddenSize !== config.hiddenSize
-  ) {
-    throw new LayerpruneError(
-      `${whole.id} is not the model that ${id} was cut from, according to its ${PLAN_FILE}`,
-      {
-        hint: 'name the whole model with `teacher`',
-      },
-    )
+  if (model.layers !== layers || layers - countLayers(removed) !== config.layers || hiddenSize !== config.hiddenSize) {
+    throw new LayerpruneError(`${whole.id} is not the model that ${id} was cut from, according to its ${PLAN_FILE}`, {
+      hint: 'name the whole model with `teacher`',
+    })
   }
   let before = 0
   return removed.flatMap(({ start, end }) => {

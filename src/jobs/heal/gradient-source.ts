@@ -53,11 +53,7 @@ export class GradientSource {
   readonly #firstTrained: number
 
   /** @param decoder with the trained weights as inputs */
-  static async open(
-    decoder: DecoderGraph,
-    config: ModelConfig,
-    options: GradientOptions,
-  ): Promise<GradientSource> {
+  static async open(decoder: DecoderGraph, config: ModelConfig, options: GradientOptions): Promise<GradientSource> {
     return new GradientSource(await import('onnxruntime-node'), decoder, config, options)
   }
 
@@ -68,9 +64,7 @@ export class GradientSource {
     const layers = decoder.states.length - 1
     const { layersAtOnce = layers } = options
     const count = Math.ceil(layers / layersAtOnce)
-    this.#boundaries = Array.from({ length: count - 1 }, (_, index) =>
-      Math.round(((index + 1) * layers) / count),
-    )
+    this.#boundaries = Array.from({ length: count - 1 }, (_, index) => Math.round(((index + 1) * layers) / count))
     // the graphs forward and back would each hold their layers in float32
     this.#decoder = count > 1 ? { ...decoder, castsPerRun: true } : decoder
     const trained = new Set(options.trained.map(({ name }) => name))
@@ -165,13 +159,7 @@ export class GradientSource {
 
   #open(name: string, graph: DecoderGraph): Promise<GraphRunner> {
     const { trained, threads, device } = this.#options
-    const fed = [
-      STATE_INPUT,
-      GRADIENT_INPUT,
-      TARGETS_INPUT,
-      WEIGHTS_INPUT,
-      ...trained.map(({ name }) => name),
-    ]
+    const fed = [STATE_INPUT, GRADIENT_INPUT, TARGETS_INPUT, WEIGHTS_INPUT, ...trained.map(({ name }) => name)]
     // A product of so many rows packs its weights as fast as it reads them packed; copies for the products forward and
     // back would take twice the memory of the weights
     return openRunner(graph, this.#config, fed, {

@@ -55,9 +55,7 @@ function describeHealing(facts: HealFacts, { name, command }: HowMade): string {
     ...(command === undefined
       ? [`Made with layerprune ${VERSION}.`]
       : [`Made with layerprune ${VERSION}:`, formatCode(command)]),
-    ...describeTaskRun(
-      written === 'model' ? `pretrained=${name}` : `pretrained=${publicName(model)},peft=${name}`,
-    ),
+    ...describeTaskRun(written === 'model' ? `pretrained=${name}` : `pretrained=${publicName(model)},peft=${name}`),
     formatUploadNote(name),
     '',
   ].join('\n\n')
@@ -74,9 +72,7 @@ function describeTraining({ data, settings, steps, seconds, teacher }: HealFacts
   const { batchSize, maxLength, learningRate, warmupSteps, weightDecay, clip, seed } = settings
   const texts = `${formatQuantity(data.training.texts, 'text')} of \`${publicName(data.training.id)}\``
   const states =
-    settings.teacherStates === null
-      ? ''
-      : `, and with weight ${settings.teacherStates} to its states after each cut`
+    settings.teacherStates === null ? '' : `, and with weight ${settings.teacherStates} to its states after each cut`
   const goal = teacher === null ? '' : ` to the probabilities that \`${publicName(teacher)}\` gives${states}`
   return `${texts}${goal}: ${formatQuantity(steps, 'step')} of ${batchSize} sequences of ${maxLength} tokens in ${Math.ceil(seconds / 60)} min, AdamW with weight decay ${weightDecay}, learning rate ${learningRate} after ${warmupSteps} steps of warm-up and then along half a cosine, gradients clipped to a norm of ${clip}, seed ${seed}`
 }

@@ -14,14 +14,7 @@ import { writePlannedFiles } from '../write-model/write-planned.js'
 import { ForwardClock } from './forward-clock.js'
 import { GradientSource } from './gradient-source.js'
 import type { HealFacts, HealResult } from './heal-result.js'
-import {
-  checkOptions,
-  type HealData,
-  type HealOptions,
-  openWork,
-  type Student,
-  type Work,
-} from './heal-work.js'
+import { checkOptions, type HealData, type HealOptions, openWork, type Student, type Work } from './heal-work.js'
 import { planAdapter, planHealedModel } from './healed-files.js'
 import { chooseSequences } from './pack-texts.js'
 import { identifyRun } from './run-identity.js'
@@ -129,9 +122,7 @@ function chooseLayersAtOnce(
   if (device !== 'cpu' && maxMemory === undefined) return Math.min(layersAtOnce ?? layers, layers)
   const memory = estimateTraining(form, model.config, batch, teacher ?? undefined)
   const chosen =
-    maxMemory === undefined
-      ? Math.min(layersAtOnce ?? layers, layers)
-      : fitLayers(memory, layers, maxMemory, batch)
+    maxMemory === undefined ? Math.min(layersAtOnce ?? layers, layers) : fitLayers(memory, layers, maxMemory, batch)
   if (device === 'cpu') {
     const held = chosen < layers ? `, holding ${formatQuantity(chosen, 'layer')} of ${layers} at once` : ''
     onNote?.(`the training takes about ${formatSize(memory(chosen))} of memory${held}`)
@@ -193,17 +184,13 @@ async function measureHeldOut(
     signal,
     batches,
     countBytes: (text) => countScoredBytes(text, tokenizer.decode, maxLength),
-    phase:
-      stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
+    phase: stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
     onProgress,
   })
   return figures
 }
 
-function compare(
-  before: Figures,
-  after: Figures | undefined,
-): Pick<HealResult, 'perplexity' | 'standardError'> {
+function compare(before: Figures, after: Figures | undefined): Pick<HealResult, 'perplexity' | 'standardError'> {
   return {
     perplexity: { before: before.perplexity, after: after?.perplexity ?? null },
     standardError: { before: before.standardError, after: after?.standardError ?? null },
@@ -258,7 +245,5 @@ function describeFiles(facts: HealFacts, { path }: OutputFolder, planned: Planne
 async function write(folder: OutputFolder, files: PlannedFile[], options: HealOptions): Promise<void> {
   const { output, signal, onProgress } = options
   await assertRoom(folder, sumPlanned(files))
-  await fillFolder(folder, (temporary) =>
-    writePlannedFiles(temporary, files, { named: output, signal, onProgress }),
-  )
+  await fillFolder(folder, (temporary) => writePlannedFiles(temporary, files, { named: output, signal, onProgress }))
 }

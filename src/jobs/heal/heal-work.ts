@@ -32,12 +32,7 @@ import { chooseTraining, type TrainingOptions, type TrainingSettings } from './s
 import { listTargets } from './targets.js'
 import { type FormOptions, makeTrainable, type TrainedForm } from './trained-form.js'
 
-export interface HealOptions
-  extends ModelSourceOptions,
-    HealTextOptions,
-    TrainingOptions,
-    RunningOptions,
-    FormOptions {
+export interface HealOptions extends ModelSourceOptions, HealTextOptions, TrainingOptions, RunningOptions, FormOptions {
   /** Folder to write the healed model to. */
   output: string
   /** Name of the model in the result and card; `model` if omitted. */
@@ -82,9 +77,7 @@ export function checkOptions(options: HealOptions): void {
     'max memory': maxMemory,
   })
   if (layersAtOnce !== undefined && maxMemory !== undefined) {
-    throw new UsageError(
-      '`maxMemory` and `layersAtOnce` exclude each other: both set how many layers are held',
-    )
+    throw new UsageError('`maxMemory` and `layersAtOnce` exclude each other: both set how many layers are held')
   }
   if (teacherStates !== undefined && teacher === undefined) {
     throw new UsageError('`teacherStates` requires `teacher`')
@@ -92,9 +85,7 @@ export function checkOptions(options: HealOptions): void {
   if (!wholeMatrices) return
   if (adapter) throw new UsageError('`adapter` cannot be combined with `wholeMatrices`')
   if (rank !== undefined || alpha !== undefined) {
-    throw new UsageError(
-      '`rank` and `alpha` cannot be combined with `wholeMatrices`, which trains no adapter',
-    )
+    throw new UsageError('`rank` and `alpha` cannot be combined with `wholeMatrices`, which trains no adapter')
   }
 }
 

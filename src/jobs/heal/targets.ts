@@ -14,12 +14,9 @@ export function listTargets(
 ): string[] {
   const { modules, parameters } = findTargets(decoder)
   if (asked === undefined && parameters.length > 0) {
-    throw new LayerpruneError(
-      'models with experts cannot be trained here: each token passes only some of them',
-      {
-        hint: 'layerprune recipe writes what trains them on a GPU',
-      },
-    )
+    throw new LayerpruneError('models with experts cannot be trained here: each token passes only some of them', {
+      hint: 'layerprune recipe writes what trains them on a GPU',
+    })
   }
   const paths = [...tensors.values()].flatMap(({ name, shape }) => {
     const path = /^(.*)\.weight$/.exec(name)?.[1]

@@ -94,12 +94,9 @@ async function takeStep(options: TrainOptions, sequences: EncodedText[]): Promis
   const norm = clipGradients(gradients, settings.clip)
   const loss = nats / predicted
   if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-    throw new LayerpruneError(
-      `step ${optimizer.steps + 1}: the loss or its gradient is not a finite number`,
-      {
-        hint: 'train with a lower `learningRate`',
-      },
-    )
+    throw new LayerpruneError(`step ${optimizer.steps + 1}: the loss or its gradient is not a finite number`, {
+      hint: 'train with a lower `learningRate`',
+    })
   }
   const rate = scheduledRate(optimizer.steps, {
     peak: settings.learningRate,

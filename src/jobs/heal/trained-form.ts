@@ -102,19 +102,14 @@ export async function mergeTrained(
 }
 
 /** Adds scale * B A to a matrix, in place. */
-function addProduct(
-  matrix: Float32Array,
-  { into, back, scale, outputsFirst }: Adapter,
-  parameters: Parameters,
-): void {
+function addProduct(matrix: Float32Array, { into, back, scale, outputsFirst }: Adapter, parameters: Parameters): void {
   const [down, up] = [parameters.get(into.name)!, parameters.get(back.name)!]
   const [rank, inputs] = into.shape as [number, number]
   const outputs = back.shape[0]!
   for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {
       let sum = 0
-      for (let index = 0; index < rank; index++)
-        sum += up[output * rank + index]! * down[index * inputs + input]!
+      for (let index = 0; index < rank; index++) sum += up[output * rank + index]! * down[index * inputs + input]!
       matrix[outputsFirst ? output * inputs + input : input * outputs + output]! += scale * sum
     }
   }

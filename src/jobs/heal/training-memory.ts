@@ -41,8 +41,7 @@ export function estimateTraining(
   const ofScore = listLoadedWeights(takeScoreGraph(perRun, hiddenSize))
   const scoreBytes = countCastBytes(ofScore) + countLogitBytes(decoder, batch, undefined)
   const logitBytes = countLogitBytes(decoder, batch, teacher)
-  const trainedBytes =
-    TRAINED_COPIES * [...start.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const trainedBytes = TRAINED_COPIES * [...start.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
   const fixedBytes = 2 * SESSION_BYTES + sumBytes(ofScore) + trainedBytes
   return (layersAtOnce) => {
     const runs = Math.ceil(layers / layersAtOnce)
@@ -59,11 +58,7 @@ export function estimateTraining(
   }
 }
 
-function countLogitBytes(
-  decoder: DecoderGraph,
-  { texts, tokens }: BatchSize,
-  teacher: Teacher | undefined,
-): number {
+function countLogitBytes(decoder: DecoderGraph, { texts, tokens }: BatchSize, teacher: Teacher | undefined): number {
   const vocabulary = Number(findLogitSize(decoder))
   const copies = teacher === undefined ? LOGITS_OF_ONE : LOGITS_OF_TWO
   return (4 * copies * vocabulary * texts * tokens) / CHUNKS

@@ -36,9 +36,7 @@ export function describeTraining(
     ...{ phase: 'training', done, total, unit: 'step', share, next: 'perplexity' },
     isMost: settings.patience !== null,
     detail:
-      ofMeasurement === undefined
-        ? describeLosses(losses, curve.at(-1)!.heldOutLoss)
-        : 'measuring held-out texts',
+      ofMeasurement === undefined ? describeLosses(losses, curve.at(-1)!.heldOutLoss) : 'measuring held-out texts',
   }
 }
 

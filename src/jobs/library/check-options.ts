@@ -14,14 +14,12 @@ const MOST_EDITS = 3
  * @throws UsageError if one is missing, unknown or of the wrong kind, naming it
  */
 export function checkOptions(caller: string, options: unknown, list: OptionList): void {
-  if (!isObject(options))
-    throw new UsageError(`${caller} takes an object of options, found ${describe(options)}`)
+  if (!isObject(options)) throw new UsageError(`${caller} takes an object of options, found ${describe(options)}`)
   const known: OptionName[] = [...list.flags, ...list.given]
   for (const [name, value] of Object.entries(options)) {
     const found = known.find((other) => other === name)
     if (found === undefined) throw unknownOption(caller, name, known)
-    if (value !== undefined)
-      checkKind(`${caller}: ${name}`, value, list.kinds?.[found] ?? OPTION_KINDS[found])
+    if (value !== undefined) checkKind(`${caller}: ${name}`, value, list.kinds?.[found] ?? OPTION_KINDS[found])
   }
   for (const name of list.required) {
     if (options[name] === undefined) throw new UsageError(`${caller} needs the option ${name}`)
@@ -31,9 +29,7 @@ export function checkOptions(caller: string, options: unknown, list: OptionList)
 function checkKind(what: string, value: unknown, kind: OptionKind): void {
   if (typeof kind !== 'string') {
     if (kind.includes(value as string)) return
-    throw new UsageError(
-      `${what} must be ${kind.map((name) => `'${name}'`).join(' or ')}, found ${describe(value)}`,
-    )
+    throw new UsageError(`${what} must be ${kind.map((name) => `'${name}'`).join(' or ')}, found ${describe(value)}`)
   }
   const [words, is] = VALUE_KINDS[kind]
   if (!is(value)) throw new UsageError(`${what} must be ${words}, found ${describe(value)}`)
@@ -63,7 +59,6 @@ function countEdits(from: string, to: string): number {
 
 function describe(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`
-  if (value === null || typeof value !== 'object')
-    return typeof value === 'function' ? 'a function' : String(value)
+  if (value === null || typeof value !== 'object') return typeof value === 'function' ? 'a function' : String(value)
   return Array.isArray(value) ? 'a list' : 'an object'
 }

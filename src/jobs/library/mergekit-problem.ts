@@ -35,9 +35,7 @@ export async function prepareSliceFacts(models: CutModel[]): Promise<SliceFacts>
   for (const id of new Set(models.map(({ id }) => id))) {
     if (existsSync(join(id, 'config.json'))) configs.set(id, await readLocalConfig(id))
   }
-  const dtypes = new Map(
-    models.flatMap(({ id, checkpointDtype }) => (checkpointDtype ? [[id, checkpointDtype]] : [])),
-  )
+  const dtypes = new Map(models.flatMap(({ id, checkpointDtype }) => (checkpointDtype ? [[id, checkpointDtype]] : [])))
   return {
     findProblem: ({ id, family, layers }, removed) =>
       findProblemOfForm(id) ?? explain(configs.get(id), family, { layers, removed }),
@@ -58,7 +56,5 @@ function explain(
 ): string | undefined {
   if (config?.origin !== undefined) return NO_GGUF
   const known = config?.modelType ?? family
-  return known === undefined
-    ? undefined
-    : findMergekitProblem(known, keepLayers(layers, removed), config?.raw)
+  return known === undefined ? undefined : findMergekitProblem(known, keepLayers(layers, removed), config?.raw)
 }

@@ -50,10 +50,7 @@ export const RUN_LIST = {
 
 export const SIMILARITY_LIST = {
   flags: [...RUN, 'layersToSkip', 'metric', 'tokens', 'until', 'shard', 'maxMemory'],
-  given: [
-    ...HOOKS,
-    ...(['resumeFrom', 'onPartialResult', 'onRoofline', 'onRate', 'onGram', 'onBatch'] as const),
-  ],
+  given: [...HOOKS, ...(['resumeFrom', 'onPartialResult', 'onRoofline', 'onRate', 'onGram', 'onBatch'] as const)],
   required: ['model', 'dataset'],
 } as const satisfies OptionList
 

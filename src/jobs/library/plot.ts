@@ -33,8 +33,7 @@ export function plotResult({ from, format = 'svg', ...options }: PlotOptions): P
   const file = `plot.${format}`
   if (isDistances(from)) return plotDistances(from, file, options)
   const [given] = Object.entries(options).filter(([, value]) => value !== undefined)
-  if (given !== undefined)
-    throw new UsageError(`${given[0]} applies to similarity results only, found ${from.schema}`)
+  if (given !== undefined) throw new UsageError(`${given[0]} applies to similarity results only, found ${from.schema}`)
   return convertPlot(isEvaluation(from) ? drawPerplexities(from) : drawSweep(from), file)
 }
 

@@ -27,9 +27,7 @@ export function findDecoderDifference(expected: Decoder, found: Decoder): string
 /** A layer that shares its keys and values is an ordinary one once no layer reads them. */
 function withoutUnreadKeys(layers: Layer[]): Layer[] {
   const sharing = ({ mixer }: Layer) => (mixer?.kind === 'attention' ? mixer.sharing : null)
-  const read = new Set(
-    layers.flatMap((layer) => (sharing(layer)?.role === 'consumer' ? [sharing(layer)!.kind] : [])),
-  )
+  const read = new Set(layers.flatMap((layer) => (sharing(layer)?.role === 'consumer' ? [sharing(layer)!.kind] : [])))
   return layers.map((layer) => {
     const own = sharing(layer)
     if (own === null || own.role === 'consumer' || read.has(own.kind)) return layer
@@ -46,9 +44,6 @@ function listParts({ mixer, mlp, ...rest }: Layer): Record<string, string> {
     return typeof value === 'string' ? withoutNumber(value) : value
   }
   return Object.fromEntries(
-    Object.entries(parts).map(([name, part]) => [
-      name,
-      JSON.stringify(part, (_, value) => compared(value)) ?? '',
-    ]),
+    Object.entries(parts).map(([name, part]) => [name, JSON.stringify(part, (_, value) => compared(value)) ?? '']),
   )
 }

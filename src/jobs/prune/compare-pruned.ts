@@ -53,9 +53,7 @@ function assertFits({ decoder, config }: Model, maxMemory: number | undefined): 
   // Node before 20.13 does not know
   const freeBytes = process.availableMemory?.()
   if (freeBytes === undefined || totalBytes <= freeBytes) return
-  throw new LayerpruneError(
-    `it takes about ${formatSize(totalBytes)} of memory, and ${formatSize(freeBytes)} are free`,
-  )
+  throw new LayerpruneError(`it takes about ${formatSize(totalBytes)} of memory, and ${formatSize(freeBytes)} are free`)
 }
 
 async function compare(model: Model, options: ComparisonOptions): Promise<Measures> {
@@ -86,11 +84,7 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
   }
 }
 
-async function openTrained({
-  trained,
-  ignoreConfigKey,
-  signal,
-}: ComparisonOptions): Promise<Model | undefined> {
+async function openTrained({ trained, ignoreConfigKey, signal }: ComparisonOptions): Promise<Model | undefined> {
   if (trained === undefined) return undefined
   const format = 'safetensors'
   return prepareModel(await openModel({ model: trained, format, ignoreConfigKey, signal }, 'change'), {

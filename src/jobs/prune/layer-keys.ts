@@ -32,8 +32,7 @@ const PER_LAYER = new Set([
 ])
 
 /** Lists whose length can match the layer count only by coincidence. */
-const NEVER_PER_LAYER =
-  /^architectures$|^time_step_|_ids?$|^mtp_|_multipliers$|_token(_list)?s?$|^image_|^rope_/
+const NEVER_PER_LAYER = /^architectures$|^time_step_|_ids?$|^mtp_|_multipliers$|_token(_list)?s?$|^image_|^rope_/
 
 /** Lists of numbers of layers, counted from 0. */
 const LAYER_NUMBERS = new Set([

@@ -28,11 +28,7 @@ export function hasArchitectureFile(family: string): boolean {
  * @param family the config's `model_type`
  * @param config content of config.json, if it is at hand
  */
-export function findMergekitProblem(
-  family: string,
-  layers: KeptLayers,
-  config: Section = {},
-): string | undefined {
+export function findMergekitProblem(family: string, layers: KeptLayers, config: Section = {}): string | undefined {
   const { version, lostTensors } = readFacts()
   const mergekit = `mergekit ${version}`
   if (findWrapper(family) !== undefined) {
@@ -45,9 +41,7 @@ export function findMergekitProblem(
   if (lost !== undefined) {
     return `${mergekit} omits the tensors that ${lost[0]} = ${lost[1]} adds to ${family} models`
   }
-  const key = [config, config.text_config]
-    .filter(isObject)
-    .flatMap((section) => findChangedKeys(section, layers))[0]
+  const key = [config, config.text_config].filter(isObject).flatMap((section) => findChangedKeys(section, layers))[0]
   return key === undefined
     ? undefined
     : `${mergekit} leaves ${key} of config.json as it is for the layers of the whole model`
@@ -59,7 +53,6 @@ function findChangedKeys(section: Section, layers: KeptLayers): string[] {
   cutLayerKeys(cut, layers)
   const isUnused = (key: string) => key === 'max_window_layers' && section.use_sliding_window !== true
   return Object.keys(cut).filter(
-    (key) =>
-      !COUNTS.includes(key) && !isUnused(key) && JSON.stringify(section[key]) !== JSON.stringify(cut[key]),
+    (key) => !COUNTS.includes(key) && !isUnused(key) && JSON.stringify(section[key]) !== JSON.stringify(cut[key]),
   )
 }

@@ -24,10 +24,7 @@ const PAGE_BYTES = 4096
  * @param graphFile the .onnx file that the graph was read from
  * @returns the files beside the graph, named as transformers.js looks for them: `model.onnx_data`, `_data_1`, ...
  */
-export async function packWeights(
-  { model, weightsFolder }: DecoderGraph,
-  graphFile: string,
-): Promise<PlannedFile[]> {
+export async function packWeights({ model, weightsFolder }: DecoderGraph, graphFile: string): Promise<PlannedFile[]> {
   const byFile = new Map<string, TensorProto[]>()
   for (const tensor of initializersDeep(model.graph)) {
     if (tensor.dataLocation !== DataLocation.EXTERNAL) continue
@@ -38,9 +35,7 @@ export async function packWeights(
   await takeInside(inside, byFile.get(inside) ?? [])
   byFile.delete(inside)
   const name = `${basename(graphFile)}_data`
-  return [...byFile].map(([file, tensors], index) =>
-    packFile(index === 0 ? name : `${name}_${index}`, file, tensors),
-  )
+  return [...byFile].map(([file, tensors], index) => packFile(index === 0 ? name : `${name}_${index}`, file, tensors))
 }
 
 /** Where a weight's bytes are; a file may omit their number, which follows from type and shape. */
@@ -52,9 +47,7 @@ function placeOf(tensor: TensorProto): ExternalData {
 function countBytes(tensor: TensorProto): number {
   const bits = ELEMENT_BITS.get(tensor.dataType)
   if (bits === undefined) {
-    throw new LayerpruneError(
-      `external weight ${tensor.name} of type ${tensor.dataType} does not state its length`,
-    )
+    throw new LayerpruneError(`external weight ${tensor.name} of type ${tensor.dataType} does not state its length`)
   }
   return Math.ceil((countDims(tensor) * bits) / 8)
 }

@@ -24,11 +24,8 @@ export function unpackReplaced(
     const packed = logical.get(name)
     if (packed?.expression === undefined) continue
     const module = name.replace(/\.weight$/, '')
-    const isPart = ({ source }: KeptTensor) =>
-      source.name.startsWith(`${module}.`) && source.name !== `${module}.bias`
-    const codes = tensors.find(
-      ({ source }) => source.file === packed.file && source.offsetBytes === packed.offsetBytes,
-    )
+    const isPart = ({ source }: KeptTensor) => source.name.startsWith(`${module}.`) && source.name !== `${module}.bias`
+    const codes = tensors.find(({ source }) => source.file === packed.file && source.offsetBytes === packed.offsetBytes)
     if (codes === undefined) continue
     const plainModule = codes.name.slice(0, -codes.source.name.slice(module.length).length)
     const source = {

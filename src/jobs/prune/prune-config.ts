@@ -45,8 +45,7 @@ export function pruneConfig(config: Section, options: PruneConfigOptions): Prune
   if (unproven !== undefined && !options.unproven) throw cannotProve(unproven)
   const visionLimit = findVisionLimit(config, layers)
   if (visionLimit !== undefined) throw cannotSay(visionLimit)
-  if (describe !== undefined)
-    return { ...proveConfig(config, cut, problems, { ...options, describe }), unproven }
+  if (describe !== undefined) return { ...proveConfig(config, cut, problems, { ...options, describe }), unproven }
   if (problems.length > 0) throw cannotSay(problems[0]!)
   return { ...cut, unproven }
 }
@@ -73,10 +72,7 @@ function proveConfig(
   return { config: spelled.config, notes: [...spelled.notes, note] }
 }
 
-function cutConfig(
-  original: Section,
-  { layers, tensorPrefix }: PruneConfigOptions,
-): PrunedConfig & KeyOutcome {
+function cutConfig(original: Section, { layers, tensorPrefix }: PruneConfigOptions): PrunedConfig & KeyOutcome {
   const config = structuredClone(original)
   const sections = [config, config.text_config].filter(isObject)
   stateLayers(config)
@@ -162,10 +158,7 @@ function cannotProve(reason: string): LayerpruneError {
 }
 
 function cannotSay(problem: string): LayerpruneError {
-  return new LayerpruneError(
-    `config.json cannot say what these layers need once others are gone: ${problem}`,
-    {
-      hint: 'remove other layers, or cut an ONNX graph of the model (`format: onnx`)',
-    },
-  )
+  return new LayerpruneError(`config.json cannot say what these layers need once others are gone: ${problem}`, {
+    hint: 'remove other layers, or cut an ONNX graph of the model (`format: onnx`)',
+  })
 }

@@ -20,13 +20,7 @@ import { PLAN_FILE } from '../write-model/find-plan.js'
 import { keepLayers } from '../write-model/layer-numbers.js'
 import { formatModelCard } from '../write-model/model-card.js'
 import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from '../write-model/output-folder.js'
-import {
-  type PlannedFile,
-  type PlannedModel,
-  sizeOf,
-  sumPlanned,
-  textFile,
-} from '../write-model/planned-file.js'
+import { type PlannedFile, type PlannedModel, sizeOf, sumPlanned, textFile } from '../write-model/planned-file.js'
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import { readCardFacts } from './gguf/card-facts.js'
 import { planPrunedGguf } from './gguf/pruned-gguf.js'
@@ -154,29 +148,17 @@ async function writeFolder(
   { output, signal, onProgress }: PruneOptions,
 ): Promise<void> {
   try {
-    await fillFolder(folder, (temporary) =>
-      writePlannedFiles(temporary, files, { named: output, signal, onProgress }),
-    )
+    await fillFolder(folder, (temporary) => writePlannedFiles(temporary, files, { named: output, signal, onProgress }))
   } catch (cause) {
-    throw signal?.aborted
-      ? new InterruptedError('before the pruned model was complete; nothing is left of it')
-      : cause
+    throw signal?.aborted ? new InterruptedError('before the pruned model was complete; nothing is left of it') : cause
   }
 }
 
 /** @throws UsageError if options that name one graph are given with `allDtypes` */
-function chooseFormat({
-  allDtypes,
-  format,
-  dtype,
-  modelFile,
-  replacements,
-}: PruneOptions): Format | undefined {
+function chooseFormat({ allDtypes, format, dtype, modelFile, replacements }: PruneOptions): Format | undefined {
   if (!allDtypes) return format
   if ((format ?? 'onnx') !== 'onnx' || dtype !== undefined || modelFile !== undefined) {
-    throw new UsageError(
-      '`allDtypes` prunes every graph: `format: onnx` alone fits, without `dtype` and `modelFile`',
-    )
+    throw new UsageError('`allDtypes` prunes every graph: `format: onnx` alone fits, without `dtype` and `modelFile`')
   }
   if (replacements !== undefined) {
     throw new UsageError('`allDtypes` cannot be repaired: weights are fitted for one graph')

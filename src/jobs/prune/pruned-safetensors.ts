@@ -41,11 +41,7 @@ export async function planPrunedSafetensors(
   { replacements = new Map(), unproven, onNote }: Options,
 ): Promise<PlannedModel> {
   const checkpoint = await openTensors({ config, source }, format)
-  const { prefix, extraLayers } = findLayers(
-    checkpoint.tensors.keys(),
-    layers.whole,
-    countExtraLayers(config.raw),
-  )
+  const { prefix, extraLayers } = findLayers(checkpoint.tensors.keys(), layers.whole, countExtraLayers(config.raw))
   const copied = keepTensors(checkpoint, prefix, keepExtraLayers(layers, extraLayers))
   const logical = logicalTensors(config, checkpoint.tensors)
   const { kept, modules } = unpackReplaced(copied, logical, replacements)
@@ -82,10 +78,7 @@ function countParameters(
   kept: KeptTensor[],
 ): WholeAndPruned | null {
   const pruned: Tensors = new Map(
-    kept.map((tensor) => [
-      tensor.name,
-      { ...tensor.source, name: tensor.name, shape: measureKept(tensor).shape },
-    ]),
+    kept.map((tensor) => [tensor.name, { ...tensor.source, name: tensor.name, shape: measureKept(tensor).shape }]),
   )
   const [whole, left] = [tensors, pruned].map((tensors) => readLogical(config, tensors))
   if (whole === undefined || left === undefined) return null

@@ -50,12 +50,9 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     )
   }
   if (located.gguf !== undefined) {
-    throw new LayerpruneError(
-      `no recipe can be written for ${located.id}: axolotl and PEFT read no GGUF files`,
-      {
-        hint: 'prune the safetensors checkpoint of the model by the same layers, and train that',
-      },
-    )
+    throw new LayerpruneError(`no recipe can be written for ${located.id}: axolotl and PEFT read no GGUF files`, {
+      hint: 'prune the safetensors checkpoint of the model by the same layers, and train that',
+    })
   }
   await provideWeights(located, chooseModelWeights(located, { format: 'safetensors' }, 'change'))
   const { folder, config, source } = located
@@ -71,9 +68,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
   assertCounts({ 'max length': maxLength, steps })
   const settings = changeSettings(chosen, { maxLength, steps })
   if (config.maxPositions !== null && maxLength > config.maxPositions) {
-    throw new LayerpruneError(
-      `max length ${maxLength} exceeds the ${config.maxPositions} positions of the model`,
-    )
+    throw new LayerpruneError(`max length ${maxLength} exceeds the ${config.maxPositions} positions of the model`)
   }
   const data = await nameTrainingData(options)
   const training: Training = {

@@ -49,11 +49,7 @@ const LONG_FROM = 10 * BILLION
  * @param parameters  parameters of the model before it was pruned
  * @param maxPositions  longest text that the model takes; null if it has no limit
  */
-export function chooseSettings(
-  family: string,
-  parameters: number,
-  maxPositions: number | null,
-): HealingSettings {
+export function chooseSettings(family: string, parameters: number, maxPositions: number | null): HealingSettings {
   const size = parameters / BILLION
   const { models } = readTable<PaperModels>('arxiv-2403.17887')
   const like = models.find(

@@ -13,10 +13,7 @@ export type TrainingData =
   | { from: 'files'; loader: 'json' | 'csv' | 'text' | 'parquet'; files: string[]; column: string }
   | { from: 'hub'; id: string; config: string | null; split: string; column: string }
 
-export type TrainingDataOptions = Pick<
-  DatasetOptions,
-  'dataset' | 'datasetColumn' | 'datasetConfig' | 'datasetSplit'
->
+export type TrainingDataOptions = Pick<DatasetOptions, 'dataset' | 'datasetColumn' | 'datasetConfig' | 'datasetSplit'>
 
 const LOADERS = {
   jsonl: 'json',
@@ -44,18 +41,13 @@ export async function nameTrainingData(options: TrainingDataOptions): Promise<Tr
   if (asked !== undefined) {
     const { id, datasetConfig: config = null, datasetSplit: split = 'train', datasetRevision } = asked
     if (datasetRevision === undefined) return { from: 'hub', id, config, split, column }
-    throw new UsageError(
-      `a recipe reads the latest revision of a dataset, but ${dataset} names ${datasetRevision}`,
-    )
+    throw new UsageError(`a recipe reads the latest revision of a dataset, but ${dataset} names ${datasetRevision}`)
   }
   for (const path of paths) {
     if (!(await isPiped(path))) continue
-    throw new UsageError(
-      `a recipe names its texts for a later run, but ${describePiped(path)} can be read only now`,
-      {
-        hint: 'save them to a file and name that',
-      },
-    )
+    throw new UsageError(`a recipe names its texts for a later run, but ${describePiped(path)} can be read only now`, {
+      hint: 'save them to a file and name that',
+    })
   }
   const found = await listDataFiles(paths)
   const files = found.map(({ path }) => path)

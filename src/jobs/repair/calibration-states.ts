@@ -16,12 +16,7 @@ export class CalibrationStates {
   #whole: Kept[] = []
   #repaired: Kept[] = []
 
-  constructor(
-    layers: RepairLayers,
-    batches: EncodedText[][],
-    store: TensorStore,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor(layers: RepairLayers, batches: EncodedText[][], store: TensorStore, signal: AbortSignal | undefined) {
     this.#layers = layers
     this.#batches = batches
     this.#store = store
@@ -76,12 +71,7 @@ export class CalibrationStates {
   }
 
   /** Each piece runs on all batches before the next one does: with little memory, it is loaded once. */
-  async #advance(
-    states: Kept[],
-    from: number,
-    to: number,
-    onLayers?: (count: number) => void,
-  ): Promise<void> {
+  async #advance(states: Kept[], from: number, to: number, onLayers?: (count: number) => void): Promise<void> {
     const { pieces, boundaries } = this.#layers
     for (const piece of this.#piecesOf(from, to)) {
       for (const [index, texts] of this.#batches.entries()) {

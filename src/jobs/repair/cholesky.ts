@@ -62,13 +62,7 @@ async function solveTriangles(
 }
 
 /** Makes a tile the inverse times what it is less the transpose of a times b; a and b may have no rows. */
-async function eliminateAbove(
-  products: TileProducts,
-  inverse: Tile,
-  a: Tile,
-  b: Tile,
-  tile: Tile,
-): Promise<void> {
+async function eliminateAbove(products: TileProducts, inverse: Tile, a: Tile, b: Tile, tile: Tile): Promise<void> {
   if (a.rows === 0) await products.multiply(inverse, { ...tile, data: tile.data.slice() }, tile)
   else await products.eliminate(inverse, a, b, tile)
 }
@@ -113,7 +107,6 @@ function invertLower({ rows, columns, data }: Tile): Tile {
 
 function transpose({ rows, columns, data }: Tile): Tile {
   const transposed = new Float64Array(data.length)
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) transposed[j * rows + i] = data[i * columns + j]!
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) transposed[j * rows + i] = data[i * columns + j]!
   return { rows: columns, columns: rows, data: transposed }
 }

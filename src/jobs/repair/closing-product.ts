@@ -192,8 +192,7 @@ class ProductSearch {
 
 function describeObstacle(node: NodeProto): string {
   if (/Norm/.test(node.opType)) return 'a norm stands between the stream and what its MLP adds'
-  if (/NBits|Integer|QLinear|Dequantize|Bnb4/.test(node.opType))
-    return `its weights are quantised (${node.opType})`
+  if (/NBits|Integer|QLinear|Dequantize|Bnb4/.test(node.opType)) return `its weights are quantised (${node.opType})`
   if (/^(ReduceSum|Scatter|TopK|MoE|QMoE)/.test(node.opType)) {
     return 'it ends in a mixture of experts, and each token passes only some of them'
   }

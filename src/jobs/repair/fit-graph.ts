@@ -77,10 +77,7 @@ export function takeMomentsGraph(decoder: DecoderGraph, options: FitGraphOptions
       ...writeMoments(graph, tensors, products),
       ...(products.length > 1
         ? [writeOutput(graph, products[0]!.input, PRODUCT_INPUT)]
-        : [
-            writeOutput(graph, features, FEATURES, DataType.FLOAT),
-            writeOutput(graph, state, OWN_STATE, stateType),
-          ]),
+        : [writeOutput(graph, features, FEATURES, DataType.FLOAT), writeOutput(graph, state, OWN_STATE, stateType)]),
     ]
   })
 }
@@ -167,9 +164,7 @@ function editLayer(
   graph.input.push(
     makeValueInfo(TARGET_INPUT, stateType, ['batch', 'tokens', 'hidden']),
     makeValueInfo(PRESENT_INPUT, DataType.FLOAT, ['rows', 1]),
-    ...given.map(({ input }, place) =>
-      makeValueInfo(givenInput(place), findElementType(graph, topology, input)),
-    ),
+    ...given.map(({ input }, place) => makeValueInfo(givenInput(place), findElementType(graph, topology, input))),
   )
   renameReads(graph, new Map(given.map(({ input }, place) => [input, givenInput(place)])))
   const features = writeFeatures(graph, products)
@@ -180,11 +175,7 @@ function editLayer(
 }
 
 /** The residual of a layer's output against the target, and the weights of the tokens. */
-function writeResidual(
-  graph: GraphProto,
-  state: string,
-  outputs: number,
-): Pick<Tensors, 'residual' | 'weights'> {
+function writeResidual(graph: GraphProto, state: string, outputs: number): Pick<Tensors, 'residual' | 'weights'> {
   const actual = writeRows(graph, state, 'actual', outputs)
   const target = writeRows(graph, TARGET_INPUT, 'target', outputs)
   const weights = writeWeights(graph, target, outputs)

@@ -100,20 +100,12 @@ class LayerFitting {
   }
 
   /** Reads the moments of the products from one place on, with the inputs of those before it for each batch. */
-  async read(
-    decoder: DecoderGraph,
-    fitted: ClosingProduct[],
-    place: number,
-    inputs: Kept[][] = [],
-  ): Promise<Reading> {
+  async read(decoder: DecoderGraph, fitted: ClosingProduct[], place: number, inputs: Kept[][] = []): Promise<Reading> {
     const { isHeldOut, work } = this.#options
     const products = fitted.slice(place)
     work?.startReading(products, place)
     const fit = await this.#open(decoder, products, fitted.slice(0, place))
-    const [sum, heldOut] = [0, 1].map(() => makeMoments(fit.groups, products[0]!.outputs)) as [
-      Moments,
-      Moments,
-    ]
+    const [sum, heldOut] = [0, 1].map(() => makeMoments(fit.groups, products[0]!.outputs)) as [Moments, Moments]
     const left = await this.#eachBatch('moments', async (batch, index) => {
       const given = await readAll(inputs[index] ?? [])
       const [state, target] = (await readAll([batch.state, batch.target])) as [State, State]
@@ -212,10 +204,7 @@ class LayerFitting {
     })
   }
 
-  async #eachBatch<T>(
-    phase: RepairPhase,
-    run: (batch: KeptBatch, index: number) => Promise<T>,
-  ): Promise<T[]> {
+  async #eachBatch<T>(phase: RepairPhase, run: (batch: KeptBatch, index: number) => Promise<T>): Promise<T[]> {
     const results: T[] = []
     for (const [index, batch] of this.#batches.entries()) {
       this.#options.signal?.throwIfAborted()

@@ -122,11 +122,7 @@ export async function openLayerFit(
 }
 
 /** The moments that a graph returned; throws LayerpruneError if a value on the way was not finite. */
-export function readMoments(
-  outputs: Record<string, Tensor>,
-  product: ClosingProduct,
-  panels: number,
-): AddedMoments {
+export function readMoments(outputs: Record<string, Tensor>, product: ClosingProduct, panels: number): AddedMoments {
   return {
     panels: Array.from({ length: panels }, (_, index) => numbersOf(outputs[featurePanel(index)]!)),
     residual: numbersOf(outputs[RESIDUAL_PRODUCTS]!),
@@ -168,10 +164,7 @@ export function presentTensor(ort: Ort, texts: EncodedText[], tokens: number) {
 function assertFinite(squares: Tensor, { layer }: ClosingProduct): number {
   const [value] = (squares as TypedTensor<'float32'>).data
   if (value !== undefined && Number.isFinite(value)) return value
-  throw new LayerpruneError(
-    `a value in layer ${layer} is not a finite number, so the cut cannot be repaired`,
-    {
-      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
-    },
-  )
+  throw new LayerpruneError(`a value in layer ${layer} is not a finite number, so the cut cannot be repaired`, {
+    hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
+  })
 }

@@ -25,8 +25,7 @@ export async function openRepairLayers(
 ): Promise<RepairLayers> {
   const blocks = normalizeBlocks(removed, config.layers)
   const first = Math.max(blocks[0]!.start - 1, 1)
-  const isInside = (state: number) =>
-    state < first || blocks.some(({ start, end }) => start < state && state < end)
+  const isInside = (state: number) => state < first || blocks.some(({ start, end }) => start < state && state < end)
   const states = Array.from({ length: config.layers }, (_, index) => index + 1)
   const boundaries = [0, ...(isLimited ? states : states.filter((state) => !isInside(state)))]
   const pieces = await openDecoderPieces(decoder, config, boundaries, session)

@@ -36,15 +36,12 @@ export function limitRepairMemory(
   const besides = memory.countBesidesWeights(run)
   const layerBytes = memory.leastBytes(run) - besides
   const features = Math.max(
-    ...findRepairs(model, removed).map(({ products }) =>
-      countGroups(products).reduce((sum, count) => sum + count, 0),
-    ),
+    ...findRepairs(model, removed).map(({ products }) => countGroups(products).reduce((sum, count) => sum + count, 0)),
   )
   const { hiddenSize } = model.config
   const { BYTES_PER_ELEMENT: float64 } = Float64Array
   const { BYTES_PER_ELEMENT: float32 } = Float32Array
-  const equations =
-    (MATRICES * float64 + float32) * (features ** 2 / 2) + SOLUTIONS * float64 * features * hiddenSize
+  const equations = (MATRICES * float64 + float32) * (features ** 2 / 2) + SOLUTIONS * float64 * features * hiddenSize
   const ofBatch = FEATURE_COPIES * float32 * texts * tokens * features
   const leastBytes = takenBytes + besides + (1 + FIT_SESSIONS) * layerBytes + equations + ofBatch
   if (leastBytes > maxMemory) throw tooLittleMemory(leastBytes, { maxMemory, maxLength: tokens })

@@ -89,9 +89,7 @@ export async function repairModel(
     options.onPhases?.(meter.figures())
     return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
   } catch (cause) {
-    throw signal?.aborted
-      ? new InterruptedError('before the repair was complete; nothing is left of it')
-      : cause
+    throw signal?.aborted ? new InterruptedError('before the repair was complete; nothing is left of it') : cause
   } finally {
     tokenizer?.close()
     await layers?.close()

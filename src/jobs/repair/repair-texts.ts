@@ -56,12 +56,7 @@ export async function readRepairTexts(
   const otherRows = other?.rows()
   try {
     const known = new Set<string>()
-    const take = async (
-      from: typeof rows,
-      { id }: Dataset,
-      count: number,
-      split = splitByLength,
-    ): Promise<ReadSet> => {
+    const take = async (from: typeof rows, { id }: Dataset, count: number, split = splitByLength): Promise<ReadSet> => {
       const before = new Set(known)
       let repeated = 0
       const accepts = (text: string) => {
@@ -98,10 +93,7 @@ interface TextSources {
   evaluateFirst: boolean | undefined
 }
 
-function assertTexts(
-  { calibration, evaluation }: RepairTexts,
-  { dataset, other, evaluateFirst }: TextSources,
-): void {
+function assertTexts({ calibration, evaluation }: RepairTexts, { dataset, other, evaluateFirst }: TextSources): void {
   const count = ({ batches }: TextSet) => batches.flat().length
   const [fitted, measured] = [count(calibration), count(evaluation)]
   const describe = (set: ReadSet, first: number, purpose: string) =>
@@ -109,10 +101,7 @@ function assertTexts(
       ? ''
       : ` ${set.repeated > 0 ? `but ${set.repeated} of those` : `after the ${first}`} that the repair is ${purpose} on`
   if (fitted === 0) {
-    throw noTexts(
-      dataset,
-      `to fit the repair on${evaluateFirst ? describe(calibration, measured, 'measured') : ''}`,
-    )
+    throw noTexts(dataset, `to fit the repair on${evaluateFirst ? describe(calibration, measured, 'measured') : ''}`)
   }
   if (fitted === 1) {
     throw new LayerpruneError(

@@ -73,9 +73,7 @@ export async function solveRidge(
   }
   // operations: size^3 / 3 to factorise, 2 size^2 to solve for each column
   const ofFactor = features.size / (features.size + 6 * hidden)
-  const factor = await factorize(products, features.withDiagonal(ridge), (share) =>
-    onShare?.(share * ofFactor),
-  )
+  const factor = await factorize(products, features.withDiagonal(ridge), (share) => onShare?.(share * ofFactor))
   const { data } = await factor.solve({ rows: features.size, columns: hidden, data: residual })
   onShare?.(1)
   return data

@@ -44,10 +44,7 @@ export async function openTileProducts(threads?: number): Promise<TileProducts> 
   const transposed = open(['a', 'b'], [gemm(['a', 'b'], 'y', 1)])
   const difference = open(['a', 'b', 'c'], [gemm(['a', 'b', 'c'], 'y', 0)])
   const transposedDifference = open(['a', 'b', 'c'], [gemm(['a', 'b', 'c'], 'y', 1)])
-  const elimination = open(
-    ['a', 'b', 'c', 'd'],
-    [gemm(['a', 'b', 'c'], 'rest', 1), gemm(['d', 'rest'], 'y', 0)],
-  )
+  const elimination = open(['a', 'b', 'c', 'd'], [gemm(['a', 'b', 'c'], 'rest', 1), gemm(['d', 'rest'], 'y', 0)])
   const sessions = [product, transposed, difference, transposedDifference, elimination]
   const close = () => releaseAll(sessions)
   await Promise.all(sessions).catch(async (cause) => {

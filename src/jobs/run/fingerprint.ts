@@ -22,9 +22,7 @@ export async function fingerprintModel(
   const ofAdapter = adapter === undefined ? [] : [resolve(adapter.folder, ADAPTER_FILE), adapter.path]
   const small = await Promise.all([...places].map(listSmallFiles))
   // in a cache, names are links: a file of weights must not be hashed twice
-  const paths = await Promise.all(
-    [...small.flat(), ...ofAdapter, resolve(folder, file)].map((path) => realpath(path)),
-  )
+  const paths = await Promise.all([...small.flat(), ...ofAdapter, resolve(folder, file)].map((path) => realpath(path)))
   const digests = await hashFiles([...paths, ...weightFiles], options)
   const hash = createHash('sha256')
   // the names in a cache are not those in a folder

@@ -5,10 +5,7 @@ import type { SimilarityResult } from '../../results/documents/similarity-result
 /** Settings that must match for two runs to be merged, keyed by their name in messages. */
 export type Identity = Record<string, string>
 
-type Identified = Pick<
-  SimilarityResult,
-  'model' | 'settings' | 'tokens' | 'layersToSkip' | 'layerpruneVersion'
-> & {
+type Identified = Pick<SimilarityResult, 'model' | 'settings' | 'tokens' | 'layersToSkip' | 'layerpruneVersion'> & {
   dataset: Pick<SimilarityResult['dataset'], 'column' | 'config' | 'split' | 'revision' | 'shares'>
 }
 

@@ -23,18 +23,14 @@ function mayHaveWindow(graph: GraphProto, window: number): boolean {
 }
 
 function mayHideTokens({ attribute, input }: NodeProto): boolean {
-  return (
-    (input[BIAS_INPUT] ?? '') !== '' ||
-    attribute.some(({ name, i }) => name === 'local_window_size' && i > 0n)
-  )
+  return (input[BIAS_INPUT] ?? '') !== '' || attribute.some(({ name, i }) => name === 'local_window_size' && i > 0n)
 }
 
 /** config.json states a number, genai_config.json an object. */
 function statedWindow({ family, raw }: ModelConfig): number | null {
   const { sliding_window, use_sliding_window, layer_types } = raw
   const window = isObject(sliding_window) ? sliding_window.window_size : sliding_window
-  const isOn =
-    isObject(sliding_window) || (use_sliding_window ?? !findCutFacts(family).windowOffByDefault) === true
+  const isOn = isObject(sliding_window) || (use_sliding_window ?? !findCutFacts(family).windowOffByDefault) === true
   const slides = !Array.isArray(layer_types) || layer_types.includes('sliding_attention')
   return typeof window === 'number' && window > 0 && isOn && slides ? window : null
 }

@@ -102,8 +102,7 @@ function isLearnt(tensor: TensorProto): boolean {
 
 function countElements(tensor: TensorProto, reader: NodeProto): number {
   const attribute = (name: string, otherwise: number) => readInteger(reader, name) ?? otherwise
-  if (reader.opType === 'MatMulNBits' && reader.input[1] === tensor.name)
-    return attribute('K', 0) * attribute('N', 0)
+  if (reader.opType === 'MatMulNBits' && reader.input[1] === tensor.name) return attribute('K', 0) * attribute('N', 0)
   if (reader.opType === 'GatherBlockQuantized' && tensor.dataType === DataType.UINT8) {
     return countDims(tensor) * (8 / attribute('bits', 4))
   }

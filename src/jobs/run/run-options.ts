@@ -88,9 +88,7 @@ export function chooseRunSettings(
 ): RunSettings {
   const { precision, file } = model
   const limits = findLengthLimits(model)
-  const broken = limits.find(
-    ({ tokens, refused }) => refused !== null && asked !== undefined && asked > tokens,
-  )
+  const broken = limits.find(({ tokens, refused }) => refused !== null && asked !== undefined && asked > tokens)
   if (broken !== undefined) {
     const hint = nameOption('maxLength', broken.tokens)
     throw new UsageError(`max length ${asked} exceeds ${broken.refused}`, { hint })

@@ -3,11 +3,7 @@ import type { Block } from '../../model/layers/block.js'
 import { assessBest, type Certainty, summarizeCertainty } from '../../results/documents/certainty.js'
 import { findBestBlock, scoreBlocks } from '../../results/documents/result-views.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
-import type {
-  MetricResult,
-  ScoredBlock,
-  SimilarityResult,
-} from '../../results/documents/similarity-result.js'
+import type { MetricResult, ScoredBlock, SimilarityResult } from '../../results/documents/similarity-result.js'
 import type { DatasetName } from '../../texts/data/dataset-options.js'
 import { blockIndex, countBlocks } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
@@ -55,10 +51,7 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
       ? {}
       : {
           metrics: Object.fromEntries(
-            others.map(({ metric, distances, standardErrors, best }) => [
-              metric,
-              { distances, standardErrors, best },
-            ]),
+            others.map(({ metric, distances, standardErrors, best }) => [metric, { distances, standardErrors, best }]),
           ),
         }),
     ...(settings.everySize ? { bestBlocks: listBestBlocks(layers, { distances, standardErrors }) } : {}),
@@ -87,9 +80,7 @@ function measureMetric(
     Object.fromEntries(
       Array.from({ length: layers }, (_, index) => [
         index + 1,
-        Array.from({ length: layers - index }, (_, start) =>
-          value(offset + blockIndex(layers, index + 1, start)),
-        ),
+        Array.from({ length: layers - index }, (_, start) => value(offset + blockIndex(layers, index + 1, start))),
       ]),
     )
   const distances = perSize((quantity) => statistics.mean(quantity))
@@ -98,10 +89,7 @@ function measureMetric(
   return { distances, standardErrors, blocks, best: blocks[findBestBlock(distances, n).start]! }
 }
 
-type DescribedSettings = Pick<
-  SimilarityResult,
-  'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'
->
+type DescribedSettings = Pick<SimilarityResult, 'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'>
 
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
   const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
@@ -126,14 +114,8 @@ export function buildPartialResult(run: RunDescription, measurement: Measurement
 }
 
 /** The block of n layers with the smallest mean of the texts measured so far. */
-export function findBestSoFar(
-  layers: number,
-  n: number,
-  statistics: Pick<Measurement['statistics'], 'mean'>,
-): Block {
-  const means = Array.from({ length: layers - n + 1 }, (_, start) =>
-    statistics.mean(blockIndex(layers, n, start)),
-  )
+export function findBestSoFar(layers: number, n: number, statistics: Pick<Measurement['statistics'], 'mean'>): Block {
+  const means = Array.from({ length: layers - n + 1 }, (_, start) => statistics.mean(blockIndex(layers, n, start)))
   return findBestBlock({ [n]: means }, n)
 }
 

@@ -107,9 +107,7 @@ function expectedSize({ model, layersToSkip, bestBlocks }: SimilarityResult, exp
   }
   const size = block.end - block.start
   if (size < 1 || size >= model.layers || block.end > model.layers) {
-    throw new UsageError(
-      `[${block.start}, ${block.end}) is not a block of a model with ${model.layers} layers`,
-    )
+    throw new UsageError(`[${block.start}, ${block.end}) is not a block of a model with ${model.layers} layers`)
   }
   if (asked !== undefined && asked !== size) {
     throw new UsageError(

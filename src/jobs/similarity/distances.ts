@@ -82,12 +82,7 @@ function addEuclideanDistances(
  * @param sums  for each metric in turn one entry per block, in the order of `blockIndex`
  * @throws UndirectedStateError if a state is zero or not finite
  */
-export function addDistances(
-  gram: Float64Array,
-  layers: number,
-  metrics: readonly Metric[],
-  sums: Float64Array,
-): void {
+export function addDistances(gram: Float64Array, layers: number, metrics: readonly Metric[], sums: Float64Array): void {
   const size = layers + 1
   const squares = new Float64Array(size)
   const norms = new Float64Array(size)

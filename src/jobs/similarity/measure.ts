@@ -27,13 +27,7 @@ import { describeModel } from '../run/describe-model.js'
 import { openInputs } from '../run/open-inputs.js'
 import { describeRate } from '../run/run-rate.js'
 import { TextWork } from '../run/text-work.js'
-import {
-  assessCertainty,
-  buildPartialResult,
-  buildResult,
-  findBestSoFar,
-  type RunDescription,
-} from './build-result.js'
+import { assessCertainty, buildPartialResult, buildResult, findBestSoFar, type RunDescription } from './build-result.js'
 import { addBatch, askTokens } from './measure-batch.js'
 import { type Measurement, startMeasurement, windowFrom } from './measurement.js'
 import { checkOptions, chooseSettings, chooseWindowBatches, type SimilarityOptions } from './options.js'
@@ -57,9 +51,7 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const { dataset, model } = await openInputs(reader, opened)
   const run = await describeRun(options, dataset, model)
   const { metrics, shard } = run.settings
-  const measurement = resumeFrom
-    ? resumeMeasurement(resumeFrom, run)
-    : startMeasurement(model.config.layers, metrics)
+  const measurement = resumeFrom ? resumeMeasurement(resumeFrom, run) : startMeasurement(model.config.layers, metrics)
   noteMemory(options, model)
   const rows = new PlacedRows(dataset, { opened, from: measurement.window.start, shard })
   const { texts: measured } = measurement.statistics
@@ -198,10 +190,7 @@ function chooseOpening({ resumeFrom, shuffle, datasetSize = Infinity }: Similari
 }
 
 /** Notes if a model is too large for the free memory: the system may then kill the run without giving a reason. */
-function noteMemory(
-  { maxMemory, device = 'cpu', onNote }: SimilarityOptions,
-  { decoder, config }: Model,
-): void {
+function noteMemory({ maxMemory, device = 'cpu', onNote }: SimilarityOptions, { decoder, config }: Model): void {
   if (maxMemory !== undefined || device !== 'cpu') return
   const { totalBytes } = estimateMemory(decoder, config)
   // Node before 20.13 does not know
@@ -220,11 +209,7 @@ function batchesLeft({ batches, last: { end } }: TextWindow<PlacedRow>, { window
 }
 
 /** @param skipped  texts before the position at which the dataset was opened */
-function expectTexts(
-  { shard }: RunDescription['settings'],
-  dataset: Dataset,
-  skipped: number,
-): TextTotal | null {
+function expectTexts({ shard }: RunDescription['settings'], dataset: Dataset, skipped: number): TextTotal | null {
   const found = dataset.countTexts()
   if (found === null) return null
   const texts = skipped + found.texts

@@ -9,11 +9,7 @@ import { assertBlockSize } from '../../model/layers/blocks.js'
 import { assertMetrics, type Metric } from '../../results/documents/metrics.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 import type { Shard } from '../../texts/tokens/placed-rows.js'
-import {
-  describeTokens,
-  parseTokenSelection,
-  type TokenSelection,
-} from '../../texts/tokens/token-selection.js'
+import { describeTokens, parseTokenSelection, type TokenSelection } from '../../texts/tokens/token-selection.js'
 import { WINDOW_BATCHES } from '../../texts/tokens/windows.js'
 import {
   assertCounts,
@@ -93,9 +89,7 @@ export function checkOptions(options: SimilarityOptions): void {
   }
   if (shard !== undefined) assertShard(shard)
   if (until !== undefined && shard !== undefined) {
-    throw new UsageError(
-      'until and shard exclude each other: a shard cannot know when all of them are enough',
-    )
+    throw new UsageError('until and shard exclude each other: a shard cannot know when all of them are enough')
   }
 }
 

@@ -30,8 +30,7 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const batches: ReadText[][] = []
   try {
-    for await (const batch of batchScoredTexts(dataset.rows(), tokenizer.encode, settings))
-      batches.push(batch)
+    for await (const batch of batchScoredTexts(dataset.rows(), tokenizer.encode, settings)) batches.push(batch)
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(0, datasetSize) : cause
   } finally {
@@ -39,12 +38,9 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
   }
   const texts = batches.flat().length
   if (texts === 0) {
-    throw new LayerpruneError(
-      `${dataset.id} holds no text of two tokens or more in column ${dataset.column}`,
-      {
-        hint: 'check `dataset` and `datasetColumn`',
-      },
-    )
+    throw new LayerpruneError(`${dataset.id} holds no text of two tokens or more in column ${dataset.column}`, {
+      hint: 'check `dataset` and `datasetColumn`',
+    })
   }
   return { model, batches, texts, settings, dataset }
 }

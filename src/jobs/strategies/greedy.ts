@@ -121,9 +121,7 @@ function keepLosses(
 }
 
 /** Measures candidates by their divergence from the whole model, KL(whole || candidate), in nats. */
-export function measureDivergence(
-  evaluator: Pick<Evaluator, 'compare'> & Pick<Measuring, 'measureErrors'>,
-): Measuring {
+export function measureDivergence(evaluator: Pick<Evaluator, 'compare'> & Pick<Measuring, 'measureErrors'>): Measuring {
   return {
     measureErrors: evaluator.measureErrors?.bind(evaluator),
     async measure(batch, candidates, onAdvance) {

@@ -47,9 +47,7 @@ export async function planByTask(
   }
   const { name, dataset, split, exampleSplit } = definition
   if (split === exampleSplit) {
-    options.onNote?.(
-      `${name} has no other split than ${split}: measure on documents after the first ${limit}`,
-    )
+    options.onNote?.(`${name} has no other split than ${split}: measure on documents after the first ${limit}`)
   }
   const reading = { phase: 'reading tasks', done: 0, total: null }
   options.onProgress?.(reading)

@@ -89,8 +89,7 @@ export async function race(
   let running = known > 0 ? takeKnown(runners, known) : runners
   for (const round of rounds) {
     const measured: Runner[] = []
-    const waves =
-      areTimed && round.first === 0 ? [running.slice(0, FIRST_WAVE), running.slice(FIRST_WAVE)] : [running]
+    const waves = areTimed && round.first === 0 ? [running.slice(0, FIRST_WAVE), running.slice(FIRST_WAVE)] : [running]
     for (const wave of waves) {
       const leader = findLeader(round.first === 0 ? measured : running)
       const asked = wave.filter(({ earlier }) => !isWorse(earlier, findLeader(measured)?.losses))
@@ -111,10 +110,7 @@ export async function race(
 }
 
 function countKnown(runners: Runner[]): number {
-  const isKnown = [
-    runners.some(({ added }) => added !== undefined),
-    runners.some(({ error }) => error !== undefined),
-  ]
+  const isKnown = [runners.some(({ added }) => added !== undefined), runners.some(({ error }) => error !== undefined)]
   return isKnown.filter(Boolean).length
 }
 
@@ -152,10 +148,7 @@ async function measureRound(
 
 /** The best candidates by the values known, ordered by their mean rank. */
 function takeKnown(runners: Runner[], known: number): Runner[] {
-  const ranks = [
-    rankBy(runners, ({ added }) => added && meanOf(added)),
-    rankBy(runners, ({ error }) => error),
-  ]
+  const ranks = [rankBy(runners, ({ added }) => added && meanOf(added)), rankBy(runners, ({ error }) => error)]
   const rankOf = (runner: Runner) => {
     const own = ranks.flatMap((rank) => rank.get(runner) ?? [])
     return own.length === 0 ? Infinity : estimateMean(own).value

@@ -119,20 +119,14 @@ export class RepairingEvaluator implements Evaluator {
     const score = (state: State) => pieces.score(state, batch)
     const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
     return scores.map((likelihoods) =>
-      likelihoods === undefined
-        ? new Float64Array(batch.length).fill(Infinity)
-        : likelihoods.map((value) => 0 - value),
+      likelihoods === undefined ? new Float64Array(batch.length).fill(Infinity) : likelihoods.map((value) => 0 - value),
     )
   }
 
   async compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]> {
     const paths = await this.#findPaths([[], ...candidates])
     const possible = paths.filter((path) => path !== undefined)
-    const compared = await comparePaths(
-      this.#repairedPieces,
-      possible,
-      this.#runOf({ texts: batch, onAdvance }),
-    )
+    const compared = await comparePaths(this.#repairedPieces, possible, this.#runOf({ texts: batch, onAdvance }))
     const failed = new Float64Array(batch.length).fill(Infinity)
     return paths.map((path) =>
       path === undefined ? { nats: failed, divergences: failed, agreements: failed } : compared.shift()!,
@@ -196,8 +190,7 @@ export class RepairingEvaluator implements Evaluator {
       this.#variants.set(state, known)
       const variants = others.flatMap((path) => (isVariant(path, pieces, place) ? [path![place]!] : []))
       const missing = variants.filter((other) => !known.has(other))
-      const { output } =
-        missing.length > 0 ? await this.#runLayer(this.#pieces.at(piece).layer, state, texts) : {}
+      const { output } = missing.length > 0 ? await this.#runLayer(this.#pieces.at(piece).layer, state, texts) : {}
       for (const other of missing) known.set(other, await this.#runPiece(other, state, texts, output))
       states.push(await this.#runPiece(piece, state, texts, output))
     }
@@ -300,11 +293,7 @@ export class RepairingEvaluator implements Evaluator {
   }
 
   /** @returns the layer's own output, and the features of its product if it has one that can be changed */
-  async #runLayer(
-    layer: number,
-    state: State,
-    texts: EncodedText[],
-  ): Promise<{ state: State; output?: LayerOutput }> {
+  async #runLayer(layer: number, state: State, texts: EncodedText[]): Promise<{ state: State; output?: LayerOutput }> {
     const { closing, layers, pieces } = this.#parts
     const product = closing[layer]
     if (product === undefined) return { state: await pieces.run(layer, state, texts) }

@@ -56,8 +56,7 @@ export function rankBlocks(
       distanceRank: index + 1,
       perplexity: candidate.perplexity,
       standardError: candidate.perplexity === null ? null : candidate.standardError,
-      perplexityRank:
-        1 + perplexities.filter((other, place) => isLower(other, place, perplexities, index)).length,
+      perplexityRank: 1 + perplexities.filter((other, place) => isLower(other, place, perplexities, index)).length,
     }
   })
 }

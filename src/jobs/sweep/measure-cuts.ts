@@ -63,12 +63,7 @@ export async function measureRepaired(
 ): Promise<CutPredictions[]> {
   const { batches } = await openCalibration(settings)
   const open: OpenEvaluator = async (model, session) =>
-    rememberTexts(
-      await openRepairingEvaluator(model, batches, session),
-      progress.texts,
-      'repaired',
-      onMeasured,
-    )
+    rememberTexts(await openRepairingEvaluator(model, batches, session), progress.texts, 'repaired', onMeasured)
   const { predictions } = await measureInTurn(
     settings,
     cuts.map(({ removed }) => removed),
@@ -90,10 +85,7 @@ async function measureInTurn(
   // a shard of a sweep has a part of the cuts, and all texts
   const { shard: _, ...ofAllTexts } = settings
   const measure = (candidates: Block[][], datasetSize: number, onProgress: OnProgress | undefined) =>
-    evaluatePerplexity(
-      { ...ofAllTexts, datasetSkip: settings.datasetSize, datasetSize, candidates, onProgress },
-      open,
-    )
+    evaluatePerplexity({ ...ofAllTexts, datasetSkip: settings.datasetSize, datasetSize, candidates, onProgress }, open)
   const probing = renamePhase(settings.onProgress, 'perplexity', {
     as: `${phase}, first texts`,
     next: `all ${formatQuantity(settings.verifySize, 'text')}`,

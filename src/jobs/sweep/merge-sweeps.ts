@@ -12,15 +12,7 @@ export interface SweepShard {
 }
 
 /** Properties that the shards of one sweep share. */
-const SHARED = [
-  'model',
-  'dataset',
-  'settings',
-  'strategies',
-  'sizes',
-  'taskSettings',
-  'layerpruneVersion',
-] as const
+const SHARED = ['model', 'dataset', 'settings', 'strategies', 'sizes', 'taskSettings', 'layerpruneVersion'] as const
 
 /**
  * Merges the shards of a sweep into what one run would have measured; speeds are those of the machines.
@@ -50,8 +42,6 @@ function assertSameSweep({ file, sweep }: SweepShard, first: SweepShard): void {
   }
   const differing = SHARED.find((key) => !isDeepStrictEqual(sweep[key], first.sweep[key]))
   if (differing !== undefined) {
-    throw new LayerpruneError(
-      `${file} and ${first.file} belong to different sweeps: their ${differing} differ`,
-    )
+    throw new LayerpruneError(`${file} and ${first.file} belong to different sweeps: their ${differing} differ`)
   }
 }

@@ -52,8 +52,7 @@ const DEFAULT_TEXTS = 32
 export function chooseSweepSettings(options: SweepOptions, layers: number): SweepSettings {
   const { strategies = ['angular'], datasetSize = DEFAULT_TEXTS, verifySize = DEFAULT_TEXTS } = options
   const { maxPerplexityRatio, maxSize, minTask, shard } = options
-  const sizes =
-    options.sizes ?? Array.from({ length: Math.max(1, Math.floor(layers / 2)) }, (_, index) => index + 1)
+  const sizes = options.sizes ?? Array.from({ length: Math.max(1, Math.floor(layers / 2)) }, (_, index) => index + 1)
   assertRunCounts({ ...options, datasetSize })
   assertCounts({ 'texts to verify on': verifySize })
   const wrong = sizes.find((size) => !(Number.isSafeInteger(size) && size > 0 && size < layers))
@@ -62,20 +61,15 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
   }
   const unknown = strategies.find((name) => !SWEEP_STRATEGIES.includes(name))
   if (strategies.length === 0 || unknown !== undefined) {
-    throw new UsageError(
-      `a sweep takes the strategies ${formatList([...SWEEP_STRATEGIES])}, found ${unknown}`,
-    )
+    throw new UsageError(`a sweep takes the strategies ${formatList([...SWEEP_STRATEGIES])}, found ${unknown}`)
   }
   if (maxPerplexityRatio !== undefined && !(maxPerplexityRatio > 1)) {
     throw new UsageError(`the perplexity ratio must be above 1, found ${maxPerplexityRatio}`)
   }
   if (shard !== undefined && (maxPerplexityRatio ?? maxSize ?? minTask) !== undefined) {
-    throw new UsageError(
-      'a shard measures only some of the cuts, so it cannot find the largest within limits',
-      {
-        hint: 'give the limits to layerprune merge',
-      },
-    )
+    throw new UsageError('a shard measures only some of the cuts, so it cannot find the largest within limits', {
+      hint: 'give the limits to layerprune merge',
+    })
   }
   assertWithinMemory(options)
   assertSamples(options)
@@ -93,12 +87,9 @@ function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOpti
   if (maxMemory === undefined) return
   assertCounts({ 'max memory': maxMemory })
   if (repair) {
-    throw new UsageError(
-      'a repair is fitted with the whole model loaded, which a memory limit does not allow',
-      {
-        hint: 'omit `repair` here, and give it to prune on a machine with enough memory',
-      },
-    )
+    throw new UsageError('a repair is fitted with the whole model loaded, which a memory limit does not allow', {
+      hint: 'omit `repair` here, and give it to prune on a machine with enough memory',
+    })
   }
   if (tasks !== undefined) {
     throw new UsageError('tasks run with the whole model loaded, which a memory limit does not allow', {
@@ -116,14 +107,7 @@ function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOpti
 }
 
 /** @throws UsageError if samples are requested but no unrepaired cut can be recommended */
-function assertSamples({
-  samples = 0,
-  shard,
-  repair,
-  maxPerplexityRatio,
-  maxSize,
-  minTask,
-}: SweepOptions): void {
+function assertSamples({ samples = 0, shard, repair, maxPerplexityRatio, maxSize, minTask }: SweepOptions): void {
   if (!(Number.isSafeInteger(samples) && samples >= 0)) {
     throw new UsageError(`samples must be a whole number of at least 0, found ${samples}`)
   }

@@ -18,9 +18,7 @@ export function recommendCut(
     .filter((cut) => Number.isFinite(perplexityOf(cut)))
     .filter((cut) => perplexityOf(cut) <= (maxPerplexityRatio ?? Infinity) * wholePerplexity)
     .filter(({ bytes }) => bytes <= (maxSize ?? Infinity))
-    .filter(({ tasks }) =>
-      Object.entries(minTask ?? {}).every(([name, least]) => (tasks?.[name]?.acc ?? 0) >= least),
-    )
+    .filter(({ tasks }) => Object.entries(minTask ?? {}).every(([name, least]) => (tasks?.[name]?.acc ?? 0) >= least))
     .sort((a, b) => {
       const larger = isOfQuality ? b.layersToSkip - a.layersToSkip : 0
       return larger || perplexityOf(a) - perplexityOf(b)

@@ -116,13 +116,10 @@ async function prepareLimited(
 
 /** @throws LayerpruneError that choosing layers left too little memory, which a new process has again */
 function explainTaken(cause: Error): never {
-  throw new LayerpruneError(
-    `the layers are chosen, but the memory for that is not free again: ${cause.message}`,
-    {
-      hint: 'the same command with `resumeFrom` measures the cuts within the limit, or raise it',
-      cause,
-    },
-  )
+  throw new LayerpruneError(`the layers are chosen, but the memory for that is not free again: ${cause.message}`, {
+    hint: 'the same command with `resumeFrom` measures the cuts within the limit, or raise it',
+    cause,
+  })
 }
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
@@ -134,11 +131,7 @@ async function openProgress(settings: SweepSettings, fingerprint: string): Promi
   return resumeFrom
 }
 
-async function chooseOrRecall(
-  settings: SweepSettings,
-  layers: number,
-  progress: SweepProgress,
-): Promise<ChosenCut[]> {
+async function chooseOrRecall(settings: SweepSettings, layers: number, progress: SweepProgress): Promise<ChosenCut[]> {
   if (progress.chosen !== undefined) return progress.chosen
   settings.onNote?.(
     `choosing layers by ${formatList(settings.strategies)} on the first ${formatQuantity(settings.datasetSize, 'text')}`,

@@ -45,14 +45,7 @@ const IGNORED_KEYS = [
 const KEYS = new Set([
   ...['task', 'dataset_path', 'dataset_name', 'dataset_kwargs', 'output_type', 'metric_list', 'repeats'],
   ...['training_split', 'validation_split', 'test_split', 'fewshot_split', 'fewshot_config', 'num_fewshot'],
-  ...[
-    'doc_to_text',
-    'doc_to_target',
-    'doc_to_choice',
-    'description',
-    'target_delimiter',
-    'fewshot_delimiter',
-  ],
+  ...['doc_to_text', 'doc_to_target', 'doc_to_choice', 'description', 'target_delimiter', 'fewshot_delimiter'],
   ...IGNORED_KEYS,
 ])
 const FILE_FORMATS = ['json', 'parquet']
@@ -113,8 +106,7 @@ class DefinitionReader {
 
   count(key: string): number | null {
     const value = this.#config[key] ?? null
-    if (value === null || (Number.isSafeInteger(value) && (value as number) >= 0))
-      return value as number | null
+    if (value === null || (Number.isSafeInteger(value) && (value as number) >= 0)) return value as number | null
     throw this.wrong(key, `must be a whole number of at least 0, found ${JSON.stringify(value)}`)
   }
 
@@ -158,8 +150,7 @@ class DefinitionReader {
     return Object.fromEntries(
       Object.entries(bySplit).map(([split, value]) => {
         const paths = [value].flat()
-        if (paths.length > 0 && paths.every((path) => typeof path === 'string'))
-          return [split, paths as string[]]
+        if (paths.length > 0 && paths.every((path) => typeof path === 'string')) return [split, paths as string[]]
         throw this.wrong('dataset_kwargs.data_files', `must name files, found ${JSON.stringify(value)}`)
       }),
     )
@@ -192,11 +183,9 @@ class DefinitionReader {
   }
 
   metrics(kind: TaskDefinition['kind']): TaskMetric[] {
-    const known: readonly TaskMetric[] =
-      kind === 'loglikelihood' ? ['perplexity', 'acc'] : ['acc', 'acc_norm']
+    const known: readonly TaskMetric[] = kind === 'loglikelihood' ? ['perplexity', 'acc'] : ['acc', 'acc_norm']
     const list = this.#config.metric_list ?? known.map((metric) => ({ metric }))
-    if (!Array.isArray(list) || list.length === 0)
-      throw this.wrong('metric_list', 'must be a list of metrics')
+    if (!Array.isArray(list) || list.length === 0) throw this.wrong('metric_list', 'must be a list of metrics')
     return list.map((entry): TaskMetric => {
       const { metric, aggregation, higher_is_better: _, ...others } = entry as Config
       if (!known.includes(metric as TaskMetric)) {
@@ -204,8 +193,7 @@ class DefinitionReader {
       }
       const expected = metric === 'perplexity' ? 'perplexity' : 'mean'
       const unknown =
-        Object.keys(others)[0] ??
-        (aggregation === undefined || aggregation === expected ? undefined : 'aggregation')
+        Object.keys(others)[0] ?? (aggregation === undefined || aggregation === expected ? undefined : 'aggregation')
       if (unknown === undefined) return metric as TaskMetric
       throw this.wrong(`metric_list: ${unknown} of ${metric}`, 'is not understood')
     })

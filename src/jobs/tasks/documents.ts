@@ -120,8 +120,7 @@ class DocumentMaker {
   #choices(rule: Rule, record: DataRecord): string[] {
     const value = this.#find(rule, record)
     const list = typeof value === 'string' ? parseList(value) : value
-    if (Array.isArray(list) && list.length > 0 && list.every((choice) => typeof choice === 'string'))
-      return list
+    if (Array.isArray(list) && list.length > 0 && list.every((choice) => typeof choice === 'string')) return list
     throw this.#wrong(record, 'doc_to_choice', 'must give a list of strings')
   }
 

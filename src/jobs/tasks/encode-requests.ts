@@ -57,10 +57,7 @@ export class RequestEncoder {
     return { input, from: input.length - continuation.length, ids: continuation, cut: start }
   }
 
-  async #encodePair({
-    context,
-    continuation,
-  }: TaskRequest): Promise<[context: number[], continuation: number[]]> {
+  async #encodePair({ context, continuation }: TaskRequest): Promise<[context: number[], continuation: number[]]> {
     if (context === '') return this.#encodeAlone(continuation)
     const stripped = stripEnd(context)
     const before = await this.#encodeContext(stripped)
@@ -72,9 +69,7 @@ export class RequestEncoder {
   async #encodeAlone(continuation: string): Promise<[context: number[], continuation: number[]]> {
     const { prefix } = this.#tokenizer
     if (prefix === null) {
-      throw new LayerpruneError(
-        'a choice has no context, and the tokenizer no token that begins or ends a text',
-      )
+      throw new LayerpruneError('a choice has no context, and the tokenizer no token that begins or ends a text')
     }
     const ids = await this.#tokenizer.encodePlain(continuation)
     return ids[0] === prefix.id ? [ids.slice(0, 1), ids.slice(1)] : [[prefix.id], ids]
@@ -89,8 +84,6 @@ export class RequestEncoder {
   /** A text that begins with the token that begins a text gets no other. */
   #encodeText(text: string): Promise<number[]> {
     const { prefix, encode, encodePlain } = this.#tokenizer
-    return prefix !== null && prefix.text !== '' && text.startsWith(prefix.text)
-      ? encodePlain(text)
-      : encode(text)
+    return prefix !== null && prefix.text !== '' && text.startsWith(prefix.text) ? encodePlain(text) : encode(text)
   }
 }

@@ -34,9 +34,7 @@ export class ExampleSampler {
     const allowed = (pool: DataRecord[]) =>
       avoidsDocument ? pool.filter(({ fields }) => !isDeepStrictEqual(fields, document.fields)) : pool
     const chosen =
-      sampler === 'first_n'
-        ? allowed(this.#examples)
-        : allowed(this.#random.sample(this.#examples, this.#drawn))
+      sampler === 'first_n' ? allowed(this.#examples) : allowed(this.#random.sample(this.#examples, this.#drawn))
     if (chosen.length >= this.#count) return chosen.slice(0, this.#count)
     const others = allowed(this.#examples)
     if (others.length < this.#count || sampler === 'first_n') throw this.#tooFew(others.length)

@@ -27,9 +27,7 @@ export async function findTasks(asked: string[]): Promise<FoundTasks> {
   for (const name of new Set(asked)) {
     if (Object.hasOwn(MMLU_GROUPS, name)) groups[name] = MMLU_GROUPS[name]!
     for (const task of groups[name] ?? [name]) {
-      const definition = /\.ya?ml$/.test(task)
-        ? readDefinition(await readTaskFile(task), task)
-        : findBuiltIn(task)
+      const definition = /\.ya?ml$/.test(task) ? readDefinition(await readTaskFile(task), task) : findBuiltIn(task)
       const other = tasks.get(definition.name)
       if (other !== undefined && definition.name !== task) {
         throw new UsageError(`${name}: a task named ${definition.name} was given before`, {

@@ -9,13 +9,7 @@ import type { OnAdvance } from '../evaluate/batch-work.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import { mostTokens } from '../run/length-limits.js'
 import { chooseRunSettings, type RunSettings } from '../run/run-options.js'
-import {
-  encodeTasks,
-  type PreparedTasks,
-  type ReadTasks,
-  readTasks,
-  type TaskOptions,
-} from './prepare-tasks.js'
+import { encodeTasks, type PreparedTasks, type ReadTasks, readTasks, type TaskOptions } from './prepare-tasks.js'
 import { scoreTasks, type TaskScores } from './score-tasks.js'
 import { judgeTasks, summarizeTasks, type ValuesByTask } from './task-figures.js'
 
@@ -87,11 +81,7 @@ export class OpenTasks {
  * @throws UsageError if there is no such task, or an option does not fit the model
  * @throws LayerpruneError if a task or its documents cannot be used
  */
-export async function openTasks(
-  model: Model,
-  options: OpenTasksOptions,
-  read?: ReadTasks,
-): Promise<OpenTasks> {
+export async function openTasks(model: Model, options: OpenTasksOptions, read?: ReadTasks): Promise<OpenTasks> {
   const { maxLength, batchSize } = chooseSettings(options, model)
   const tokenizer = new TokenizerProcess(model.tokenizer, options.signal)
   try {

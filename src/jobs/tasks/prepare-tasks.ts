@@ -72,9 +72,7 @@ export async function encodeTasks(
   const prepared: PreparedTask[] = []
   for (const { documents, ...task } of tasks) {
     const encoded = await Promise.all(
-      documents.map(({ requests, origin }) =>
-        Promise.all(requests.map((request) => encoder.encode(request, origin))),
-      ),
+      documents.map(({ requests, origin }) => Promise.all(requests.map((request) => encoder.encode(request, origin)))),
     )
     const places = encoded.map((ofDocument, index) => {
       const first = requests.length

@@ -48,12 +48,8 @@ export async function scoreTasks(
     const continuations = batch.flatMap((run, text) =>
       run.requests.map(({ request, places }) => ({ text, places, ids: requests[request]!.ids })),
     )
-    const found = await evaluator.scoreContinuations(
-      batch,
-      continuations,
-      candidates,
-      ({ share, candidates }) =>
-        onAdvance?.({ share: (done + share * countTokens(batch)) / total, candidates }),
+    const found = await evaluator.scoreContinuations(batch, continuations, candidates, ({ share, candidates }) =>
+      onAdvance?.({ share: (done + share * countTokens(batch)) / total, candidates }),
     )
     for (const [candidate, { logLikelihoods, isTop }] of found.entries()) {
       for (const [index, { request }] of asked.entries()) {

@@ -44,10 +44,7 @@ function isRight(
 }
 
 /** How a model does on each task and group; with layers removed, beside what the whole model makes of them. */
-export function summarizeTasks(
-  prepared: PreparedTasks,
-  values: ValuesByTask,
-): Record<string, TaskFigures | null>
+export function summarizeTasks(prepared: PreparedTasks, values: ValuesByTask): Record<string, TaskFigures | null>
 export function summarizeTasks(
   prepared: PreparedTasks,
   values: ValuesByTask,
@@ -58,10 +55,7 @@ export function summarizeTasks(prepared: PreparedTasks, values: ValuesByTask, wh
     const own = values[name] ?? null
     if (own === null) return [name, null] as const
     const figures = { ...describeValues(own), documents: documents.length, fewshot: examples }
-    return [
-      name,
-      whole === undefined ? figures : { ...figures, difference: compare(own, whole[name]!) },
-    ] as const
+    return [name, whole === undefined ? figures : { ...figures, difference: compare(own, whole[name]!) }] as const
   })
   const byTask: Record<string, TaskFigures | CutTaskFigures | null> = Object.fromEntries(ofTasks)
   const ofGroups = Object.entries(prepared.groups).map(([group, names]) => {
@@ -91,20 +85,14 @@ function describeValues(values: DocumentValues): Omit<TaskFigures, 'documents' |
 function compare(own: DocumentValues, whole: DocumentValues): CutTaskFigures['difference'] {
   const differences = Object.entries(own).map(([metric, values]) => {
     const others = whole[metric as TaskMetric]!
-    return [
-      metric,
-      metric === 'perplexity' ? comparePerplexities(values, others) : pairDifference(values, others),
-    ]
+    return [metric, metric === 'perplexity' ? comparePerplexities(values, others) : pairDifference(values, others)]
   })
   return Object.fromEntries(differences)
 }
 
 /** The difference of the perplexities, its standard error by the delta method over documents. */
 function comparePerplexities(own: Float64Array, whole: Float64Array): PairedDifference {
-  const [perplexity, other] = [own, whole].map((values) => Math.exp(-estimateMean(values).value)) as [
-    number,
-    number,
-  ]
+  const [perplexity, other] = [own, whole].map((values) => Math.exp(-estimateMean(values).value)) as [number, number]
   const shares = own.map((value, index) => other * whole[index]! - perplexity * value)
   const { standardError } = estimateMean(shares)
   const difference = perplexity - other

@@ -32,21 +32,7 @@ const NODES = new Set([
   ...['BinaryExpression', 'UnaryExpression', 'TestExpression', 'SelectExpression', 'Ternary'],
   ...['StringLiteral', 'IntegerLiteral', 'FloatLiteral', 'ArrayLiteral', 'TupleLiteral'],
 ])
-const NATIVE_OPERATORS = new Set([
-  'and',
-  'or',
-  'not',
-  '+',
-  '-',
-  '*',
-  '//',
-  '<',
-  '>',
-  '<=',
-  '>=',
-  'in',
-  'not in',
-])
+const NATIVE_OPERATORS = new Set(['and', 'or', 'not', '+', '-', '*', '//', '<', '>', '<=', '>=', 'in', 'not in'])
 const TESTS = new Set(['defined', 'undefined', 'none'])
 const CONSTANTS = { true: true, false: false, none: null, True: true, False: false, None: null }
 

@@ -93,9 +93,7 @@ function listResults({ name, results }: CardMetadata, onHub: string[]): unknown 
       name,
       results: results.map(({ dataset, texts, perplexity }) => ({
         task: { type: PIPELINE, name: 'Text generation' },
-        dataset: onHub.includes(dataset)
-          ? { name: dataset, type: dataset }
-          : { name: basename(dataset), type: 'text' },
+        dataset: onHub.includes(dataset) ? { name: dataset, type: dataset } : { name: basename(dataset), type: 'text' },
         metrics: [{ type: 'perplexity', name: `Perplexity on ${texts} texts`, value: perplexity }],
       })),
     },

@@ -54,17 +54,14 @@ export async function listCompanions(source: ModelSource): Promise<string[]> {
 export async function resolveInside(folder: string, name: string): Promise<string> {
   const path = join(folder, name)
   const found = await realpath(path).catch((cause: NodeJS.ErrnoException) => {
-    const reason =
-      cause.code === 'ENOENT' ? 'is a link that leads nowhere' : `cannot be read: ${cause.message}`
+    const reason = cause.code === 'ENOENT' ? 'is a link that leads nowhere' : `cannot be read: ${cause.message}`
     throw new LayerpruneError(`${path} ${reason}`, { hint: 'remove it, or put the file in its place', cause })
   })
   const realFolder = await realpath(folder)
   const snapshots = dirname(realFolder)
   const blobs = join(dirname(snapshots), 'blobs')
   const allowed =
-    basename(snapshots) === 'snapshots'
-      ? [realFolder, await realpath(blobs).catch(() => blobs)]
-      : [realFolder]
+    basename(snapshots) === 'snapshots' ? [realFolder, await realpath(blobs).catch(() => blobs)] : [realFolder]
   if (allowed.some((inside) => found.startsWith(inside + sep))) return found
   throw new LayerpruneError(`${path} is a link out of the model's folder, whose content would be copied`, {
     hint: 'put a copy in its place if it belongs to the model, or remove it',
@@ -74,10 +71,7 @@ export async function resolveInside(folder: string, name: string): Promise<strin
 /** A folder that the user named lists the names of folders; the Hub lists what is in them. */
 async function listNames({ folder, names }: ModelSource): Promise<string[]> {
   if (!names.includes(TEMPLATE_FOLDER)) return names
-  return [
-    ...names,
-    ...(await readdir(join(folder, TEMPLATE_FOLDER))).map((name) => `${TEMPLATE_FOLDER}/${name}`),
-  ]
+  return [...names, ...(await readdir(join(folder, TEMPLATE_FOLDER))).map((name) => `${TEMPLATE_FOLDER}/${name}`)]
 }
 
 function isCompanion(name: string): boolean {

@@ -8,10 +8,7 @@ import { readPlan } from '../../results/documents/read-saved.js'
 export const PLAN_FILE = 'layerprune-plan.json'
 
 /** The plan of the pruning that a model came from; undefined if its folder has none. */
-export async function findPlan({
-  folder,
-  source,
-}: Pick<LocatedModel, 'folder' | 'source'>): Promise<Plan | undefined> {
+export async function findPlan({ folder, source }: Pick<LocatedModel, 'folder' | 'source'>): Promise<Plan | undefined> {
   if (!source.names.includes(PLAN_FILE)) return undefined
   await source.provide([PLAN_FILE])
   const path = join(folder, PLAN_FILE)

@@ -49,18 +49,10 @@ function collectLiterals(text: string): Map<string, string[]> {
 }
 
 /** A copy with other leaves: `map` takes a leaf and the keys that lead to it, marked and without list places. */
-function mapLeaves(
-  value: unknown,
-  mark: string,
-  map: (leaf: unknown, path: string) => unknown,
-  path = '',
-): unknown {
+function mapLeaves(value: unknown, mark: string, map: (leaf: unknown, path: string) => unknown, path = ''): unknown {
   if (Array.isArray(value)) return value.map((item) => mapLeaves(item, mark, map, path))
   if (typeof value !== 'object' || value === null) return map(value, path)
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      mark + key,
-      mapLeaves(item, mark, map, `${path}/${mark}${key}`),
-    ]),
+    Object.entries(value).map(([key, item]) => [mark + key, mapLeaves(item, mark, map, `${path}/${mark}${key}`)]),
   )
 }

@@ -101,9 +101,7 @@ function describeCut({ plan, isFromHub, unproven, format, content, ...card }: Ca
   const layers = describeLayers(model.layers, removed)
   const chosen =
     strategy === 'explicit' ? 'They were named by hand.' : `They were chosen by the strategy \`${strategy}\`.`
-  const measured = Object.entries(scores ?? {}).filter(([, value]) =>
-    ['number', 'string'].includes(typeof value),
-  )
+  const measured = Object.entries(scores ?? {}).filter(([, value]) => ['number', 'string'].includes(typeof value))
   return [
     '# Pruned with layerprune',
     `This is ${name} without ${layers}: state ${describeJoins(removed)}. ${chosen}`,

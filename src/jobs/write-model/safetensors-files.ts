@@ -25,11 +25,7 @@ const PER_LAYER = [
 ]
 
 /** The kept tensors under their names in the pruned model, in order; names in layers start with `prefix`. */
-export function keepTensors(
-  { tensors }: SafetensorsCheckpoint,
-  prefix: string,
-  layers: KeptLayers,
-): KeptTensor[] {
+export function keepTensors({ tensors }: SafetensorsCheckpoint, prefix: string, layers: KeptLayers): KeptTensor[] {
   return [...tensors.values()].flatMap((source) => {
     const name = renumber(source.name, prefix, layers)
     if (name === undefined) return []
@@ -88,9 +84,7 @@ export async function planSafetensors(
     .map((file) => kept.filter(({ source }) => source.file === file))
     .filter((tensors) => tensors.length > 0)
   const names = groups.map((_, index) => nameShard(index, groups.length))
-  const files = groups.map((tensors, index) =>
-    planFile(names[index]!, tensors, checkpoint.metadata, replacements),
-  )
+  const files = groups.map((tensors, index) => planFile(names[index]!, tensors, checkpoint.metadata, replacements))
   if (files.length === 1) return files
   return [...files, textFile(INDEX_FILE, await formatIndex(checkpoint, groups, names))]
 }

@@ -21,19 +21,12 @@ export function writeAttention(
   const { gate, ...inputs } = writeQueryKeyValue(writer, attention, input, shared)
   const mixed = writeMixed(writer, attention, inputs, shared)
   const gated =
-    gate === null
-      ? writeGate(writer, attention, input, mixed)
-      : writer.op('Mul', [mixed, writer.op('Sigmoid', [gate])])
+    gate === null ? writeGate(writer, attention, input, mixed) : writer.op('Mul', [mixed, writer.op('Sigmoid', [gate])])
   return writeLinear(writer, attention.output, outputNorm ? writeNorm(writer, outputNorm, gated) : gated)
 }
 
 /** The heads' outputs before gate and output product, [batch, tokens, heads * head size]. */
-function writeMixed(
-  writer: DecoderWriter,
-  attention: Attention,
-  inputs: QueryKeyValue,
-  shared: SharedInputs,
-): string {
+function writeMixed(writer: DecoderWriter, attention: Attention, inputs: QueryKeyValue, shared: SharedInputs): string {
   const { heads, differential } = attention
   if (isFused(attention, shared.shape)) {
     return writeFusedAttention(writer, attention, inputs, shared.lengths())
@@ -60,12 +53,7 @@ function writeQueryKeyValue(
     const rotated = rotate(writer, attention, shared, normed, heads)
     return { query: rotated, ...shared.keysAndValues(sharing!.kind), gate: null }
   }
-  const own = finishProducts(
-    writer,
-    attention,
-    writeProjections(writer, attention, projections, input),
-    shared,
-  )
+  const own = finishProducts(writer, attention, writeProjections(writer, attention, projections, input), shared)
   if (sharing !== null) shared.keep(sharing.kind, own)
   return own
 }
@@ -102,17 +90,10 @@ function finishProducts(
 }
 
 /** The heads' outputs [batch, tokens, heads * head size], gated if the gate has a product of its own. */
-function writeGate(
-  writer: DecoderWriter,
-  { gate, heads, headDim }: Attention,
-  input: string,
-  mixed: string,
-): string {
+function writeGate(writer: DecoderWriter, { gate, heads, headDim }: Attention, input: string, mixed: string): string {
   if (gate === null || gate === 'fused with q') return mixed
   const { product, activation } = gate
-  const factors = writer.op(activation === 'sigmoid' ? 'Sigmoid' : 'Softplus', [
-    writeLinear(writer, product, input),
-  ])
+  const factors = writer.op(activation === 'sigmoid' ? 'Sigmoid' : 'Softplus', [writeLinear(writer, product, input)])
   if (product.outputs !== heads) return writer.op('Mul', [mixed, factors])
   const perHead = writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
   const gated = writer.op('Mul', [perHead, writer.op('Unsqueeze', [factors, writer.integers([3])])])

@@ -37,11 +37,7 @@ export interface Spans {
  * Texts are padded on the right, so the causal mask alone hides padding from real tokens. A token of a prefix tree can
  * see keys anywhere before it, so the keys of such spans start at the first.
  */
-export function writeSpans(
-  writer: GraphWriter,
-  { tokens, tree, areLong }: TokenShape,
-  form: SpanForm,
-): Spans {
+export function writeSpans(writer: GraphWriter, { tokens, tree, areLong }: TokenShape, form: SpanForm): Spans {
   const count = areLong ? SPAN_COUNT_OF_LONG : SPAN_COUNT
   const scalar = (value: number) => writer.integers([value], [])
   const list = (value: string) => writer.op('Unsqueeze', [value, writer.integers([0])])
@@ -61,10 +57,7 @@ export function writeSpans(
     return {
       firstKey: list(firstKey),
       end: places.end,
-      bias:
-        tree === null
-          ? writeSpanBias(writer, queries, keys, form)
-          : writeTreeBias(writer, tree, places, form),
+      bias: tree === null ? writeSpanBias(writer, queries, keys, form) : writeTreeBias(writer, tree, places, form),
       queries: size,
       keys: (tree !== null || seesAll(form)) && index === count - 1 ? TOKENS : keys,
     }
@@ -103,8 +96,7 @@ export function writeCausalAttention(
   const keys = perHead(key, kvHeads)
   const values = perHead(value, kvHeads, valueDim)
   const contexts = spans.list.map((span, index) => {
-    const ofQueries = (tensor: string, size: number) =>
-      writer.dimensions(tensor, [BATCH, heads, span.queries, size])
+    const ofQueries = (tensor: string, size: number) => writer.dimensions(tensor, [BATCH, heads, span.queries, size])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
     const seen = (tensor: string, size: number) => {
       if (span.keys === TOKENS) return tensor
@@ -120,10 +112,7 @@ export function writeCausalAttention(
       transB: 1,
       alpha: { float: scale },
     })
-    const scores = writer.op('Add', [
-      softcap === null ? products : writeCap(writer, products, softcap),
-      span.bias,
-    ])
+    const scores = writer.op('Add', [softcap === null ? products : writeCap(writer, products, softcap), span.bias])
     writer.dimensions(scores, [BATCH, kvHeads, stack, span.keys])
     const probabilities = writer.op('Softmax', [scores], { axis: -1 })
     const context = writer.op('MatMul', [probabilities, seen(values, valueDim)])
@@ -132,12 +121,7 @@ export function writeCausalAttention(
     if (sinks === null) return unstacked
     return ofQueries(writer.op('Mul', [unstacked, writeShare(writer, scores, sinks, heads)]), valueDim)
   })
-  const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [
-    BATCH,
-    heads,
-    TOKENS,
-    valueDim,
-  ])
+  const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [BATCH, heads, TOKENS, valueDim])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
   return writer.op('Reshape', [all, writer.integers([0, 0, heads * valueDim])])
 }

@@ -83,11 +83,7 @@ function writeEmbedding(
     const added =
       embedding.positions.kind === 'sinusoids'
         ? writeSinusoids(writer, embedding.positions, numbers)
-        : weights.lookUp(
-            embedding.positions.weight,
-            [embedding.positions.count + offset, hiddenSize],
-            numbers,
-          )
+        : weights.lookUp(embedding.positions.weight, [embedding.positions.count + offset, hiddenSize], numbers)
     state = writer.op('Add', [state, added])
   }
   return embedding.norm ? writeNorm(writer, embedding.norm, state) : state

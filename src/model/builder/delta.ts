@@ -110,17 +110,10 @@ function scaleToLength1(writer: DecoderWriter, { keyHeads, keyDim }: GatedDeltaN
 }
 
 /** Logarithm of the factor on each head's state, or on each row of it. */
-function writeDecay(
-  writer: DecoderWriter,
-  { decay, valueHeads, keyDim }: GatedDeltaNet,
-  product: string,
-): string {
+function writeDecay(writer: DecoderWriter, { decay, valueHeads, keyDim }: GatedDeltaNet, product: string): string {
   const perHead = decay.perElement ? keyDim : 1
   const bias = writer.weights.float(decay.bias, [valueHeads * perHead])
-  const byHead = writer.op('Reshape', [
-    writer.op('Add', [product, bias]),
-    writer.integers([0, 0, valueHeads, perHead]),
-  ])
+  const byHead = writer.op('Reshape', [writer.op('Add', [product, bias]), writer.integers([0, 0, valueHeads, perHead])])
   const rate = writeDecayRate(writer, decay.rate, decay.rateShape)
   const byRow = writer.op('Reshape', [rate, writer.integers([valueHeads, 1])])
   const decays =

@@ -24,11 +24,9 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
   const slots = writer.op('Reshape', [chosen, writer.integers([1, -1])])
   const everyExpert = Array.from({ length: count }, (_, index) => index)
   const isFor = writer.op('Equal', [slots, writer.integers(everyExpert, [count, 1])])
-  const counts = writer.op(
-    'ReduceSum',
-    [writer.op('Cast', [isFor], { to: DataType.INT64 }), writer.integers([1])],
-    { keepdims: 0 },
-  )
+  const counts = writer.op('ReduceSum', [writer.op('Cast', [isFor], { to: DataType.INT64 }), writer.integers([1])], {
+    keepdims: 0,
+  })
   const order = writer.op('Gather', [writer.op('NonZero', [isFor]), writer.integers([1], [])])
   const gathered = writer.op('Gather', [tokens, writer.op('Div', [order, writer.integers([topK], [])])])
   const { routing } = experts
@@ -49,9 +47,7 @@ export function writeExperts(writer: DecoderWriter, experts: Experts, input: str
   const summed = writer.op('ReduceSum', [weighted, writer.integers([1])], { keepdims: 0 })
   const mapped = latent ? writeLinear(writer, latent.back, summed) : summed
   const mixed = writer.op('Reshape', [mapped, writer.op('Shape', [input])])
-  return experts.shared === null
-    ? mixed
-    : writer.op('Add', [mixed, writeShared(writer, experts.shared, input)])
+  return experts.shared === null ? mixed : writer.op('Add', [mixed, writeShared(writer, experts.shared, input)])
 }
 
 /** The weight of each sorted row, float32 [rows, 1]. */
@@ -73,9 +69,7 @@ function writeRouting(
   const { correctionBias, groups = null, normalized, scale, cap = null, expertScales } = routing
   const outputs = cap === null ? products : writeCap(writer, products, cap)
   const scores =
-    routing.scores === 'softmax'
-      ? writer.op('Softmax', [outputs], { axis: -1 })
-      : writer.op('Sigmoid', [outputs])
+    routing.scores === 'softmax' ? writer.op('Softmax', [outputs], { axis: -1 }) : writer.op('Sigmoid', [outputs])
   const takeLargest = (from: string) => writer.ops('TopK', [from, writer.integers([topK])], 2, { axis: -1 })
   // sigmoids of large outputs are all 1 in float32, which would lose their order
   const basis = routing.scores === 'sigmoid' && groups === null ? outputs : scores
@@ -120,11 +114,9 @@ function writeEligible(writer: GraphWriter, groups: ExpertGroups, count: number,
     writer.op('Unsqueeze', [best!, writer.integers([2])]),
     writer.integers(everyGroup, [1, 1, groups.count]),
   ])
-  const kept = writer.op(
-    'ReduceSum',
-    [writer.op('Cast', [isBest], { to: DataType.INT64 }), writer.integers([1])],
-    { keepdims: 0 },
-  )
+  const kept = writer.op('ReduceSum', [writer.op('Cast', [isBest], { to: DataType.INT64 }), writer.integers([1])], {
+    keepdims: 0,
+  })
   const isKept = writer.op('Cast', [writer.op('Unsqueeze', [kept, writer.integers([2])])], {
     to: DataType.BOOL,
   })

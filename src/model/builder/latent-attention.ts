@@ -43,12 +43,7 @@ function writeHeadGate(
   return joinHeads(writer, [writer.op('Mul', [perHead, factors])], heads * valueDim)
 }
 
-function writeQuery(
-  writer: DecoderWriter,
-  attention: LatentAttention,
-  input: string,
-  shared: SharedInputs,
-): string {
+function writeQuery(writer: DecoderWriter, attention: LatentAttention, input: string, shared: SharedInputs): string {
   const { query, rope, heads, ownDim, sharedDim } = attention
   const product =
     'norm' in query
@@ -75,9 +70,7 @@ function writeKeysAndValues(
   const perHead = writer.op('Reshape', [outputs, writer.integers([0, 0, heads, ownDim + valueDim])])
   const [own, value] = split(writer, perHead, [ownDim, valueDim])
   const rotated =
-    rope === null
-      ? common
-      : writeRotation(writer, rope, shared.tables(rope), common, { heads: 1, headDim: sharedDim })
+    rope === null ? common : writeRotation(writer, rope, shared.tables(rope), common, { heads: 1, headDim: sharedDim })
   const repeated = writer.op('Expand', [
     writer.op('Unsqueeze', [rotated, writer.integers([2])]),
     writer.integers([1, 1, heads, sharedDim]),

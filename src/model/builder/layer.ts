@@ -1,11 +1,4 @@
-import type {
-  Layer,
-  Mlp,
-  Norm,
-  PerLayerEmbedding,
-  Preface,
-  Residual,
-} from '../families/describe/description.js'
+import type { Layer, Mlp, Norm, PerLayerEmbedding, Preface, Residual } from '../families/describe/description.js'
 import { writeAttention } from './attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeLinear, writeScaled } from './linear.js'

@@ -71,8 +71,7 @@ function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usua
   ]
   return {
     prefix,
-    isBare:
-      isBareClass(config.raw.architectures) || !prefix.split('.').some((part) => parents.includes(part)),
+    isBare: isBareClass(config.raw.architectures) || !prefix.split('.').some((part) => parents.includes(part)),
     headPrefixes,
     owns: (name) => starts.some((start) => name.startsWith(start)),
   }
@@ -80,9 +79,5 @@ function findWrapped(config: ModelConfig, family: Family, tensors: Tensors, usua
 
 /** Whether the class that saved a model has no head, such as `LlavaModel`. */
 function isBareClass(architectures: unknown): boolean {
-  return (
-    Array.isArray(architectures) &&
-    architectures.length > 0 &&
-    architectures.every((name) => /Model$/.test(name))
-  )
+  return Array.isArray(architectures) && architectures.length > 0 && architectures.every((name) => /Model$/.test(name))
 }

@@ -77,21 +77,12 @@ function writeInputs(
 ): [query: string, key: string, value: string] {
   const active = writeActivation(writer, activation, writeLinear(writer, packed, input))
   const missing = writer.op('Sub', [writer.op('Mul', [size, count]), tokens])
-  const pads = writer.op(
-    'Concat',
-    [writer.integers([0, 0, 0, 0]), asList(writer, missing), writer.integers([0])],
-    {
-      axis: 0,
-    },
-  )
+  const pads = writer.op('Concat', [writer.integers([0, 0, 0, 0]), asList(writer, missing), writer.integers([0])], {
+    axis: 0,
+  })
   const form = writer.op(
     'Concat',
-    [
-      writer.integers([0]),
-      asList(writer, count),
-      asList(writer, size),
-      writer.integers([heads, 3 * headDim]),
-    ],
+    [writer.integers([0]), asList(writer, count), asList(writer, size), writer.integers([heads, 3 * headDim])],
     { axis: 0 },
   )
   const perHead = writer.op('Reshape', [writer.op('Pad', [active, pads]), form])
@@ -130,11 +121,7 @@ function writeFading(writer: GraphWriter, distances: string, rates: string): str
   return writer.op('Where', [writer.op('Less', [distances, none]), writer.float(0), factors])
 }
 
-function writeDecays(
-  writer: DecoderWriter,
-  { decay, heads, block }: LightningAttention,
-  { size }: Blocks,
-): Decays {
+function writeDecays(writer: DecoderWriter, { decay, heads, block }: LightningAttention, { size }: Blocks): Decays {
   const perBlock = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([1])])
   if (decay.kind === 'stored') {
     const first = (tensor: string, axes: number[]) =>

@@ -22,11 +22,7 @@ export function writeLinear(writer: DecoderWriter, linear: Linear, input: string
  * The tensors of a matrix product.
  * @param rows outputs [start, end), if not all are needed; not for a transposed matrix or a fused weight with biases
  */
-export function readProduct(
-  writer: DecoderWriter,
-  linear: Linear,
-  rows?: [start: number, end: number],
-): Product {
+export function readProduct(writer: DecoderWriter, linear: Linear, rows?: [start: number, end: number]): Product {
   const { weight, inputs, outputs, fused } = linear
   const transposed = isTransposed(writer, linear)
   const size: [number, number] = transposed ? [inputs, outputs] : [outputs, inputs]
@@ -55,11 +51,7 @@ export function isTransposed(
 }
 
 /** Reads the matrix as it is stored: transposing it first would copy every weight. */
-export function writeProduct(
-  writer: GraphWriter,
-  { matrix, transposed, bias }: Product,
-  input: string,
-): string {
+export function writeProduct(writer: GraphWriter, { matrix, transposed, bias }: Product, input: string): string {
   const product = transposed
     ? writer.op('MatMul', [input, matrix])
     : writer.op('FusedMatMul', [input, matrix], { transB: 1 })

@@ -55,12 +55,7 @@ function writeTimeStep(writer: DecoderWriter, { timeStep, heads }: Mamba2, produ
   return writer.op('Clip', [step, writer.float(least), most === Infinity ? '' : writer.float(most)])
 }
 
-function writeGatedNorm(
-  writer: DecoderWriter,
-  { norm, heads, headDim }: Mamba2,
-  input: string,
-  gate: string,
-): string {
+function writeGatedNorm(writer: DecoderWriter, { norm, heads, headDim }: Mamba2, input: string, gate: string): string {
   const width = heads * headDim
   const open = writeActivation(writer, 'silu', gate)
   if (norm === null) return writer.op('Mul', [input, open])

@@ -1,14 +1,7 @@
 import type { GateBounds, Linear, Mlp } from '../families/describe/description.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeExperts } from './experts.js'
-import {
-  isTransposed,
-  readProduct,
-  writeActivation,
-  writeLinear,
-  writeProduct,
-  writeScaled,
-} from './linear.js'
+import { isTransposed, readProduct, writeActivation, writeLinear, writeProduct, writeScaled } from './linear.js'
 import { writeNorm } from './norm.js'
 
 /** Writes the MLP of a layer, which treats each token separately: [..., hidden] to the same shape. */
@@ -29,9 +22,7 @@ export function writeMlp(writer: DecoderWriter, mlp: Mlp, input: string): string
     }
     case 'gated in one': {
       const { gateUp, activation, bounds, down } = mlp
-      const [gate, up] = mlp.interleaved
-        ? writeTurns(writer, gateUp, input)
-        : writeHalves(writer, gateUp, input)
+      const [gate, up] = mlp.interleaved ? writeTurns(writer, gateUp, input) : writeHalves(writer, gateUp, input)
       const bounded = bounds ? writeBounds(writer, bounds, { gate, up }) : { gate, up }
       const product = writer.op('Mul', [writeActivation(writer, activation, bounded.gate), bounded.up])
       return writeLinear(writer, down, product)

@@ -29,9 +29,7 @@ export function writeProjections(
 ): QueryKeyValue & { gate: string | null } {
   const [query, key, value = key] = writeProducts(writer, attention, projections, input)
   const products = { query: query!, key: key!, value: value!, gate: null }
-  return attention.gate === 'fused with q'
-    ? { ...products, ...splitGate(writer, attention, query!) }
-    : products
+  return attention.gate === 'fused with q' ? { ...products, ...splitGate(writer, attention, query!) } : products
 }
 
 /** Splits each head of the query product into its query and its gate. */
@@ -115,9 +113,7 @@ function splitGroups(
   const split = (tensor: string, width: number[]) => {
     const grouped = writer.op('Reshape', [tensor, writer.integers([groups, groupSize, size, ...width])])
     const parts = writer.ops('Split', [grouped, writer.integers(perGroup)], perGroup.length, { axis: 1 })
-    return parts.map((part, index) =>
-      writer.op('Reshape', [part, writer.integers([sizes[index]!, ...width])]),
-    )
+    return parts.map((part, index) => writer.op('Reshape', [part, writer.integers([sizes[index]!, ...width])]))
   }
   const { matrix, bias, transposed } = readProduct(writer, packed)
   const matrices = split(matrix, [packed.inputs])

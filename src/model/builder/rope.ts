@@ -44,10 +44,7 @@ export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape
  */
 export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenShape): RopeTables {
   const positions = writer.op('Range', [writer.integers([0], []), shape.tokens, writer.integers([1], [])])
-  const column = writer.op('Unsqueeze', [
-    writer.op('Cast', [positions], { to: DataType.FLOAT }),
-    writer.integers([1]),
-  ])
+  const column = writer.op('Unsqueeze', [writer.op('Cast', [positions], { to: DataType.FLOAT }), writer.integers([1])])
   const scale = (table: string) =>
     rope.attentionFactor === 1 ? table : writer.op('Mul', [table, writer.float(rope.attentionFactor)])
   if (rope.frequencies.kind === 'fixed') {
@@ -67,9 +64,7 @@ export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenSha
   const rows = writer.op('Reshape', [sections, writer.op('Shape', [shape.inputIds])])
   const finish = (table: string) => {
     const multiplied =
-      factors === null
-        ? table
-        : writer.op('Mul', [table, writer.op('Unsqueeze', [factors, writer.integers([1])])])
+      factors === null ? table : writer.op('Mul', [table, writer.op('Unsqueeze', [factors, writer.integers([1])])])
     return scale(writer.op('Reshape', [multiplied, writer.integers([-1, pairs])]))
   }
   return { cosines: finish(writer.op('Cos', [angles])), sines: finish(writer.op('Sin', [angles])), rows }

@@ -6,11 +6,7 @@ import { DataType } from '../graph/onnx/onnx.js'
  * Writes the embedding of each position: float32 [..., hidden].
  * @param positions int64 [...]
  */
-export function writeSinusoids(
-  writer: GraphWriter,
-  { frequencies, empty }: Sinusoids,
-  positions: string,
-): string {
+export function writeSinusoids(writer: GraphWriter, { frequencies, empty }: Sinusoids, positions: string): string {
   const column = writer.op('Unsqueeze', [positions, writer.integers([-1])])
   const angles = writer.op('Mul', [
     writer.op('Cast', [column], { to: DataType.FLOAT }),

@@ -9,11 +9,7 @@ export type SpanForm = Pick<Attention, 'heads' | 'kvHeads' | 'window' | 'chunk' 
  * int64: the first key that a query sees, negative if its window reaches before the text; null if it sees all keys.
  * @param queries int64: positions of queries
  */
-export function writeFirstSeen(
-  writer: GraphWriter,
-  queries: string,
-  { window, chunk }: SpanForm,
-): string | null {
+export function writeFirstSeen(writer: GraphWriter, queries: string, { window, chunk }: SpanForm): string | null {
   if (window !== null) return writer.op('Sub', [queries, writer.integers([window - 1], [])])
   if (chunk === null) return null
   const size = writer.integers([chunk], [])

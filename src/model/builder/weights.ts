@@ -12,9 +12,7 @@ import { DataLocation, DataType } from '../graph/onnx/onnx.js'
 import { nameStoredPart } from '../graph/stored-part.js'
 import { takeRows } from '../unpack/take-rows.js'
 
-const STORED_TYPES: ReadonlyMap<string, DataType> = new Map(
-  [...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]),
-)
+const STORED_TYPES: ReadonlyMap<string, DataType> = new Map([...FLOAT_DTYPES].map(([type, dtype]) => [dtype, type]))
 
 /** The tensors of a checkpoint and their locations. */
 export interface StoredTensors {
@@ -65,9 +63,7 @@ export class Weights {
     const initializer = nameStoredPart({ tensor: location.name, rows })
     if (this.#writer.initializers.has(initializer)) return initializer
     const width = shape.length > 1 ? [shape.at(-1)!] : []
-    const rowCount = shape
-      .slice(0, Math.max(shape.length - 1, 1))
-      .reduce((product, size) => product * size, 1)
+    const rowCount = shape.slice(0, Math.max(shape.length - 1, 1)).reduce((product, size) => product * size, 1)
     const [start, end] = rows ?? [0, rowCount]
     const rowBytes = location.sizeBytes / rowCount
     const tensor = create(TensorProtoSchema, {
@@ -130,10 +126,7 @@ export class Weights {
     throw new LayerpruneError(
       `the checkpoint has tensors that its ${this.#configFile} does not account for: ${left.slice(0, 3).join(', ')}${more}`,
       {
-        hint: adviseOnConfig(
-          this.#configFile,
-          'and weights from the same model, or use an ONNX export of it',
-        ),
+        hint: adviseOnConfig(this.#configFile, 'and weights from the same model, or use an ONNX export of it'),
       },
     )
   }
@@ -165,9 +158,7 @@ export class Weights {
       )
     }
     if (typeOf(location) === undefined) {
-      throw new LayerpruneError(
-        `tensor ${location.name} is stored as ${location.dtype}, expected F32, F16 or BF16`,
-      )
+      throw new LayerpruneError(`tensor ${location.name} is stored as ${location.dtype}, expected F32, F16 or BF16`)
     }
     this.#used.add(location.name)
     return location

@@ -27,8 +27,7 @@ export const ARCEE_FAMILIES: Record<string, Family> = {
   },
   afmoe: {
     title: 'Arcee Trinity',
-    notes:
-      'four norms, a gate on the heads, rotary embedding in layers with a window, experts chosen with a bias',
+    notes: 'four norms, a gate on the heads, rotary embedding in layers with a window, experts chosen with a bias',
     fixed: {
       n_group: 1,
       num_expert_groups: 1,

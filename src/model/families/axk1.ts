@@ -35,8 +35,7 @@ function describeAxk1(config: ConfigReader, has: Has): Differences {
       const saved = 'mlp.post_mlp_layernorm'
       return { afterMlp: has(name(`${saved}.weight`)) ? saved : 'post_mlp_layernorm' }
     },
-    experts: (layer, parts) =>
-      hasExperts(layer) ? withoutMissingBias(readExpertsOf(layer, parts), has) : null,
+    experts: (layer, parts) => (hasExperts(layer) ? withoutMissingBias(readExpertsOf(layer, parts), has) : null),
     extras: [/\.post_mlp_layernorm\.weight$/],
   }
 }

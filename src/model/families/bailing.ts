@@ -108,8 +108,7 @@ function describeLingDelta(
   const { name, makeNorm } = parts
   const { hidden } = parts.sizes
   const { values } = countChannels(sizes)
-  const linear = (module: string, outputs: number) =>
-    parts.linear(`${names.attention}.${module}`, hidden, outputs)
+  const linear = (module: string, outputs: number) => parts.linear(`${names.attention}.${module}`, hidden, outputs)
   const forget = has(name(`${names.attention}.forget_gate.A_log`)) ? 'forget_gate.' : ''
   return describeDelta(parts, sizes, {
     projections: {

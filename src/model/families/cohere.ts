@@ -11,9 +11,7 @@ export const COHERE_FAMILIES: Record<string, Family> = {
     notes: 'attention and MLP in parallel, layer norms without bias, interleaved rope',
     describe: (config) => ({
       ...describeCohere(config),
-      headNorm: config.flag('use_qk_norm', false)
-        ? { span: 'each head', query: 'q_norm', key: 'k_norm' }
-        : undefined,
+      headNorm: config.flag('use_qk_norm', false) ? { span: 'each head', query: 'q_norm', key: 'k_norm' } : undefined,
       rope: rope(config, { theta: 500_000, interleaved: true }),
     }),
   },
@@ -68,9 +66,7 @@ function describeCohere2Moe(config: ConfigReader, has: Has): Differences {
     headDim: 128,
     norm: rmsEpsilon === null ? norm! : { key: 'rms_norm_eps' },
     rope: (layer, sizes) =>
-      types(layer) === 'sliding_attention' || (!isSparse(layer) && densePattern === 1)
-        ? shared(layer, sizes)
-        : null,
+      types(layer) === 'sliding_attention' || (!isSparse(layer) && densePattern === 1) ? shared(layer, sizes) : null,
     window: windowsOf(config, types, readWindow(config, 4096)),
     mlpSize: denseInner,
     experts: (layer, parts) => (isSparse(layer) ? describeRoutedExperts(parts, has, routed) : null),

@@ -58,8 +58,7 @@ function readExperts(
     shared: {
       modules: ['mlp.shared_experts'],
       intermediateSize:
-        counts.intermediateSize *
-        config.count(config.choose('n_shared_experts', 'num_shared_experts'), usual.shared),
+        counts.intermediateSize * config.count(config.choose('n_shared_experts', 'num_shared_experts'), usual.shared),
     },
   }
   config.ignore('seq_aux', 'ep_size', 'intermediate_size')

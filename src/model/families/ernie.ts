@@ -43,14 +43,9 @@ function describeErnieMoe(config: ConfigReader, has: Has): Differences {
       normalized: { sumEpsilon: 0, leastSum: config.number('moe_norm_min', 1e-12) },
       scale: 1,
     },
-    correctionBias: [
-      'mlp.moe_statics.e_score_correction_bias',
-      'mlp.gate.moe_statics.e_score_correction_bias',
-    ],
+    correctionBias: ['mlp.moe_statics.e_score_correction_bias', 'mlp.gate.moe_statics.e_score_correction_bias'],
     shared:
-      sharedCount > 0
-        ? { modules: ['mlp.shared_experts'], intermediateSize: intermediateSize * sharedCount }
-        : null,
+      sharedCount > 0 ? { modules: ['mlp.shared_experts'], intermediateSize: intermediateSize * sharedCount } : null,
   }
   const isSparse = readErnieLayers(config)
   config.ignore('intermediate_size', 'moe_capacity', 'num_nextn_predict_layers')

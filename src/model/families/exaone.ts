@@ -58,8 +58,7 @@ function describeExaoneAttention(config: ConfigReader): Differences {
   return {
     kvHeads: 32,
     headNorm: HEAD_NORM,
-    rope: (layer, sizes) =>
-      window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
+    rope: (layer, sizes) => (window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null),
     window: windowsOf(config, types, window),
   }
 }

@@ -50,8 +50,7 @@ function describeFalcon(config: ConfigReader): Differences {
   const bias = config.flag('bias', false)
   config.ignore('num_kv_heads', 'multi_query', 'parallel_attn')
   const hasTwoNorms = config.count('num_ln_in_parallel_attn', isNew ? 2 : 1) === 2
-  if (hasTwoNorms && !isNew)
-    throw config.refuse('num_ln_in_parallel_attn', '1 without new_decoder_architecture')
+  if (hasTwoNorms && !isNew) throw config.refuse('num_ln_in_parallel_attn', '1 without new_decoder_architecture')
   return {
     tied: true,
     names: BLOOM_NAMES,
@@ -62,11 +61,7 @@ function describeFalcon(config: ConfigReader): Differences {
     },
     kvHeads: isMultiQuery ? 1 : undefined,
     norm: { kind: 'layer', key: 'layer_norm_epsilon' },
-    norms: hasTwoNorms
-      ? { beforeMixer: 'ln_attn', beforeMlp: 'ln_mlp' }
-      : isParallel
-        ? { beforeMlp: null }
-        : {},
+    norms: hasTwoNorms ? { beforeMixer: 'ln_attn', beforeMlp: 'ln_mlp' } : isParallel ? { beforeMlp: null } : {},
     parallel: isParallel,
     bias: { qkv: bias, output: bias, mlp: bias },
     layout: 'qkv per group',

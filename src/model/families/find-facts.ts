@@ -10,9 +10,7 @@ export function findFamily(modelType: unknown): Family | undefined {
 /** Facts about cuts of a family, by `model_type`; empty for an unknown family. */
 export function findCutFacts(modelType: unknown): CutFacts {
   const name = String(modelType)
-  return (
-    findFamily(name) ?? (Object.hasOwn(CUT_ONLY_FAMILIES, name) ? CUT_ONLY_FAMILIES[name] : undefined) ?? {}
-  )
+  return findFamily(name) ?? (Object.hasOwn(CUT_ONLY_FAMILIES, name) ? CUT_ONLY_FAMILIES[name] : undefined) ?? {}
 }
 
 /**
@@ -22,7 +20,6 @@ export function findCutFacts(modelType: unknown): CutFacts {
 export function describeHalfLayers(family: string, layers: number): string | undefined {
   if (!findFamily(family)?.halfLayers) return undefined
   const verb = layers === 1 ? 'is' : 'are'
-  const usual =
-    layers > 2 ? `${layers / 2} usual layers` : layers === 2 ? 'one usual layer' : 'half a usual layer'
+  const usual = layers > 2 ? `${layers / 2} usual layers` : layers === 2 ? 'one usual layer' : 'half a usual layer'
   return `each is a mixer or an MLP, so ${layers} of them ${verb} about ${usual}`
 }

@@ -174,14 +174,9 @@ function describeGemma(config: ConfigReader): Differences {
 }
 
 /** Gemma 2 and 3: norms before and after attention and MLP, a configured scale, soft caps. */
-function describeSandwichedGemma(
-  config: ConfigReader,
-  scoreCap: number | null,
-  logitCap: number | null,
-): Differences {
+function describeSandwichedGemma(config: ConfigReader, scoreCap: number | null, logitCap: number | null): Differences {
   const scale = config.positive('query_pre_attn_scalar', 256) ** -0.5
-  const cap = (key: string, otherwise: number | null) =>
-    config.isNull(key) ? null : config.positive(key, otherwise)
+  const cap = (key: string, otherwise: number | null) => (config.isNull(key) ? null : config.positive(key, otherwise))
   config.ignore('hidden_act')
   return {
     ...describeGemma(config),

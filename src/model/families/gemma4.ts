@@ -41,11 +41,7 @@ export const GEMMA4_FAMILIES: Record<string, Family> = {
 
 function describeGemma4(config: ConfigReader, window: number): Differences {
   if (config.raw('use_bidirectional_attention') === 'all') {
-    throw config.refuse(
-      'use_bidirectional_attention',
-      '"vision" or null: only causal decoders can be read',
-      NOT_CAUSAL,
-    )
+    throw config.refuse('use_bidirectional_attention', '"vision" or null: only causal decoders can be read', NOT_CAUSAL)
   }
   const types = readTypes(config)
   const full = rope(config, {
@@ -119,10 +115,7 @@ function readListedSizes(config: ConfigReader, types: TypeOf): NonNullable<Diffe
   const own = new Map<number, Partial<Sizes>>()
   for (const number of listed?.keys() ?? []) {
     const layer = listed!.object(number)
-    const [headDim, kvHeads] = [
-      layer?.count('head_dim', undefined),
-      layer?.count('num_key_value_heads', undefined),
-    ]
+    const [headDim, kvHeads] = [layer?.count('head_dim', undefined), layer?.count('num_key_value_heads', undefined)]
     layer?.assertAllRead('Gemma 4', () => false)
     own.set(Number(number), { ...(headDim && { headDim }), ...(kvHeads && { kvHeads }) })
   }
@@ -143,10 +136,7 @@ function readSharing(config: ConfigReader, types: TypeOf): (layer: number) => Ke
   const first = layers - readers
   const makers = new Map(Array.from({ length: Math.max(first, 0) }, (_, layer) => [types(layer), layer]))
   const isWhole = Number.isInteger(readers) && readers > 0
-  if (
-    !isWhole ||
-    Array.from({ length: layers }, (_, layer) => layer).some((layer) => !makers.has(types(layer)))
-  ) {
+  if (!isWhole || Array.from({ length: layers }, (_, layer) => layer).some((layer) => !makers.has(types(layer)))) {
     throw config.refuse('num_kv_shared_layers', 'a number of layers before which there is one of each type')
   }
   return (layer) => {
@@ -155,14 +145,10 @@ function readSharing(config: ConfigReader, types: TypeOf): (layer: number) => Ke
   }
 }
 
-function readMlpSize(
-  config: ConfigReader,
-  sharing: (layer: number) => KeySharing | null,
-): (layer: number) => number {
+function readMlpSize(config: ConfigReader, sharing: (layer: number) => KeySharing | null): (layer: number) => number {
   const intermediateSize = config.count('intermediate_size')
   const isDouble = config.flag('use_double_wide_mlp', false)
-  return (layer) =>
-    isDouble && sharing(layer)?.role === 'consumer' ? 2 * intermediateSize : intermediateSize
+  return (layer) => (isDouble && sharing(layer)?.role === 'consumer' ? 2 * intermediateSize : intermediateSize)
 }
 
 function readPerLayer(config: ConfigReader): Differences {

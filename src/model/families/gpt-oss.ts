@@ -86,9 +86,7 @@ function describeExperts(
         down: fused('down_proj', intermediateSize, hidden, index),
       }
       if (isSeparate) {
-        const [gate, up] = ['gate_proj', 'up_proj'].map((module) =>
-          fused(module, hidden, intermediateSize, index),
-        )
+        const [gate, up] = ['gate_proj', 'up_proj'].map((module) => fused(module, hidden, intermediateSize, index))
         return { kind: 'gated', gate: gate!, up: up!, ...shared }
       }
       const gateUp = fused('gate_up_proj', hidden, 2 * intermediateSize, index)

@@ -165,9 +165,7 @@ export const GPT_FAMILIES: Record<string, Family> = {
     notes: 'as GPT-NeoX, attention and MLP in sequence; one bias, after the attention of the last layer',
     prefix: 'gpt_neox_japanese.',
     cutLimit: ({ whole, kept }) =>
-      kept.at(-1) === whole - 1
-        ? undefined
-        : 'only the last layer of gpt_neox_japanese has a bias after its attention',
+      kept.at(-1) === whole - 1 ? undefined : 'only the last layer of gpt_neox_japanese has a bias after its attention',
     describe: (config) => ({
       tied: true,
       norm: { kind: 'layer' },
@@ -228,9 +226,7 @@ function describeGpt2(config: ConfigReader, usual: { activation: string; positio
       positions: {
         kind: 'learnt',
         name: 'wpe',
-        count:
-          config.length('n_positions', undefined) ??
-          config.length('max_position_embeddings', usual.positions),
+        count: config.length('n_positions', undefined) ?? config.length('max_position_embeddings', usual.positions),
         offset: 0,
       },
     },

@@ -2,13 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Activation, Experts, Linear, Mlp } from './describe/description.js'
 import type { Differences, ExpertParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import {
-  readAttentionBias,
-  readBiases,
-  readMultipliers,
-  rope,
-  softmaxRouting,
-} from './describe/family-parts.js'
+import { readAttentionBias, readBiases, readMultipliers, rope, softmaxRouting } from './describe/family-parts.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
 import { readBambaMixer } from './describe/mamba-parts.js'
 
@@ -51,8 +45,7 @@ export const GRANITE_FAMILIES: Record<string, Family> = {
   },
   granitemoehybrid: {
     title: 'Granite 4.0',
-    notes:
-      'as Granite, gate and up in one matrix; experts in some models, Mamba-2 in most layers of those named H',
+    notes: 'as Granite, gate and up in one matrix; experts in some models, Mamba-2 in most layers of those named H',
     fixed: { normalization_function: 'rmsnorm' },
     describe: describeHybrid,
   },

@@ -57,8 +57,7 @@ function describeKimi(config: ConfigReader, has: Has): Differences {
     norm: { epsilon: 1e-5 },
     // transformers 5 gives the MLPs of all layers the name of the experts' module
     names: { mlp: isRenamed ? 'block_sparse_moe' : 'mlp' },
-    mixer: (layer, parts) =>
-      isLinear(layer) ? describeKimiDelta(parts, has, sizes) : describeLatent(parts, latent),
+    mixer: (layer, parts) => (isLinear(layer) ? describeKimiDelta(parts, has, sizes) : describeLatent(parts, latent)),
     experts: (layer, parts) => (isSparse(layer) ? experts(parts) : null),
   }
 }
@@ -69,8 +68,7 @@ function readLinearAttention(config: ConfigReader): {
   isLinear: (layer: number) => boolean
 } {
   const nested = config.object('linear_attn_config')
-  const count = (own: string, key: string, usual: number) =>
-    nested?.count(own, undefined) ?? config.count(key, usual)
+  const count = (own: string, key: string, usual: number) => nested?.count(own, undefined) ?? config.count(key, usual)
   const heads = count('num_heads', 'linear_num_heads', 32)
   const dim = count('head_dim', 'linear_head_dim', 128)
   const sizes = {
@@ -92,10 +90,7 @@ function readLinearAttention(config: ConfigReader): {
   const isListed = (list: number[], layer: number) => list.includes(layer + 1)
   for (let layer = 0; layer < layers; layer++) {
     if (isListed(linear, layer) !== isListed(full, layer)) continue
-    throw config.refuse(
-      'linear_attn_config',
-      `every layer, counted from 1, in either kda_layers or full_attn_layers`,
-    )
+    throw config.refuse('linear_attn_config', `every layer, counted from 1, in either kda_layers or full_attn_layers`)
   }
   return { sizes, isLinear: readLinearLayers(config, (layer) => isListed(linear, layer)) }
 }

@@ -44,8 +44,7 @@ function describeKolibri(config: ConfigReader, has: Has): Differences {
       }
     },
     headNorm: HEAD_NORM,
-    rope: (layer, sizes) =>
-      window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null,
+    rope: (layer, sizes) => (window === null || types(layer) === 'sliding_attention' ? shared(layer, sizes) : null),
     window: windowsOf(config, types, window),
     experts: (_layer, parts) => describeRoutedExperts(parts, has, routed),
   }

@@ -4,12 +4,7 @@ import type { Family, Has } from './describe/family.js'
 import { HEAD_NORM, QWEN_EXPERTS, readAttentionBias, readExpertCounts } from './describe/family-parts.js'
 import { readLayerRopes } from './describe/layer-ropes.js'
 import { readLayerCounts, readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
-import {
-  describeRoutedExperts,
-  type RoutedExperts,
-  readMlpTypes,
-  sigmoidRouting,
-} from './describe/router-parts.js'
+import { describeRoutedExperts, type RoutedExperts, readMlpTypes, sigmoidRouting } from './describe/router-parts.js'
 
 export const LAGUNA_FAMILIES: Record<string, Family> = {
   laguna: {
@@ -23,11 +18,7 @@ export const LAGUNA_FAMILIES: Record<string, Family> = {
 function describeLaguna(config: ConfigReader, has: Has): Differences {
   const types = readLayerTypes(config, () => false)
   const isSparse = readMlpTypes(config) ?? ((layer) => layer > 0)
-  const heads = readLayerCounts(
-    config,
-    'num_attention_heads_per_layer',
-    config.count('num_attention_heads', 48),
-  )
+  const heads = readLayerCounts(config, 'num_attention_heads_per_layer', config.count('num_attention_heads', 48))
   const gating = config.raw('gating') ?? true
   if (gating !== true && gating !== 'per-head' && gating !== 'per-element') {
     throw config.refuse('gating', 'true, "per-head" or "per-element"')

@@ -2,13 +2,7 @@ import type { ConfigReader } from './describe/config-reader.js'
 import type { Routing, ShortConvolution } from './describe/description.js'
 import type { Differences, MixerParts } from './describe/differences.js'
 import type { Family, Has } from './describe/family.js'
-import {
-  describeExperts,
-  HEAD_NORM,
-  readAttentionBias,
-  readExpertCounts,
-  rope,
-} from './describe/family-parts.js'
+import { describeExperts, HEAD_NORM, readAttentionBias, readExpertCounts, rope } from './describe/family-parts.js'
 import { type LayerType, readLayerKinds, readWindow, windowsOf } from './describe/layer-types.js'
 
 /** Keys of LFM 2's first configs that state constants of the family. */
@@ -76,11 +70,7 @@ export const LFM_FAMILIES: Record<string, Family> = {
 }
 
 /** Shared by all generations of LFM. */
-function describeLfm(
-  config: ConfigReader,
-  hasConvolution: (layer: number) => boolean,
-  tokens: number,
-): Differences {
+function describeLfm(config: ConfigReader, hasConvolution: (layer: number) => boolean, tokens: number): Differences {
   const hasBias = config.flag('conv_bias', false)
   const size = config.length('conv_L_cache', tokens)
   return {
@@ -165,19 +155,13 @@ function readLfm2MlpSize(config: ConfigReader): number {
   const stated = config.length('block_ff_dim', usual)
   const isAdjusted = config.flag('block_auto_adjust_ff_dim', true)
   const multiple = config.length('block_multiple_of', 256)
-  const factor = config.isNull('block_ffn_dim_multiplier')
-    ? null
-    : config.positive('block_ffn_dim_multiplier', 1)
+  const factor = config.isNull('block_ffn_dim_multiplier') ? null : config.positive('block_ffn_dim_multiplier', 1)
   if (!isAdjusted) return stated
   const reduced = Math.floor((2 * stated) / 3)
   return factor === null ? reduced : Math.ceil(Math.floor(factor * reduced) / multiple) * multiple
 }
 
-function describeConvolution(
-  { name, linear, sizes }: MixerParts,
-  size: number,
-  hasBias: boolean,
-): ShortConvolution {
+function describeConvolution({ name, linear, sizes }: MixerParts, size: number, hasBias: boolean): ShortConvolution {
   const { hidden } = sizes
   return {
     kind: 'convolution',

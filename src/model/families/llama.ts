@@ -114,10 +114,7 @@ function readTemperature(config: ConfigReader): TemperatureScaling {
 }
 
 /** Size of each layer's attention chunks; null for full attention. */
-function readChunks(
-  config: ConfigReader,
-  rotates: (layer: number) => boolean,
-): (layer: number) => number | null {
+function readChunks(config: ConfigReader, rotates: (layer: number) => boolean): (layer: number) => number | null {
   const size = config.isNull('attention_chunk_size') ? null : config.length('attention_chunk_size', 8192)
   const types = config.texts('layer_types', undefined)
   if (types === undefined) return (layer) => (rotates(layer) ? size : null)
@@ -130,8 +127,7 @@ function readChunks(
   }
   return (layer) => {
     if (types[layer] === 'full_attention') return null
-    if (size === null)
-      throw config.refuse('layer_types', 'no chunked_attention without an attention_chunk_size')
+    if (size === null) throw config.refuse('layer_types', 'no chunked_attention without an attention_chunk_size')
     return size
   }
 }

@@ -97,8 +97,7 @@ export const MAMBA_FAMILIES: Record<string, Family> = {
   },
   jamba: {
     title: 'Jamba',
-    notes:
-      'Mamba with norms on time steps, B and C in most layers, attention without rotary embedding; experts',
+    notes: 'Mamba with norms on time steps, B and C in most layers, attention without rotary embedding; experts',
     fixed: { mamba_inner_layernorms: true, sliding_window: null },
     describe: describeJamba,
   },
@@ -123,8 +122,7 @@ export function describeFirstMamba(
   return {
     ...describePureMamba(has),
     tied: true,
-    mixer: (_layer, parts) =>
-      describeMamba(parts, sizes, { module: 'mixer', hasBias, norms: norms(parts, sizes) }),
+    mixer: (_layer, parts) => describeMamba(parts, sizes, { module: 'mixer', hasBias, norms: norms(parts, sizes) }),
   }
 }
 
@@ -166,8 +164,7 @@ function describeJamba(config: ConfigReader, has: Has): Differences {
         },
       })
     },
-    experts: (layer, parts) =>
-      experts.count > 1 && isSparse(layer) ? describeExperts(parts, has, experts) : null,
+    experts: (layer, parts) => (experts.count > 1 && isSparse(layer) ? describeExperts(parts, has, experts) : null),
   }
 }
 

@@ -4,12 +4,7 @@ import type { Family, Has } from './describe/family.js'
 import { findSinks, QWEN_EXPERTS, readExpertCounts } from './describe/family-parts.js'
 import { readLayerRopes } from './describe/layer-ropes.js'
 import { readLayerTypes, readWindow, windowsOf } from './describe/layer-types.js'
-import {
-  describeRoutedExperts,
-  type RoutedExperts,
-  readGroupedRouting,
-  readMlpTypes,
-} from './describe/router-parts.js'
+import { describeRoutedExperts, type RoutedExperts, readGroupedRouting, readMlpTypes } from './describe/router-parts.js'
 
 /** Nearly, but not exactly, the root of one half. */
 const MIMO_VALUE_SCALE = 707 / 1000
@@ -44,9 +39,7 @@ function describeMimo(config: ConfigReader, has: Has): Differences {
     layerSizes: (layer, sizes) => (slides(layer) ? { ...sizes, kvHeads: 2 * sizes.kvHeads } : sizes),
     value: {
       size: config.count('v_head_dim', 128),
-      scale: config.isNull('attention_value_scale')
-        ? 1
-        : config.number('attention_value_scale', MIMO_VALUE_SCALE),
+      scale: config.isNull('attention_value_scale') ? 1 : config.number('attention_value_scale', MIMO_VALUE_SCALE),
     },
     sinks: (layer) => (slides(layer) ? sinks(layer) : null),
     rope: readLayerRopes(config, types, {

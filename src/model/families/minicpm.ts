@@ -51,9 +51,7 @@ function describeMinicpm3(config: ConfigReader): Differences {
   const width = config.count('hidden_size')
   const value = Math.floor(width / config.count('num_attention_heads'))
   const sizes = { own: 64, shared: 32, value, latent: 256, queryLatent: 768 }
-  const depth = config.isNull('scale_depth')
-    ? Math.sqrt(layers)
-    : config.number('scale_depth', MINICPM3.scale_depth)
+  const depth = config.isNull('scale_depth') ? Math.sqrt(layers) : config.number('scale_depth', MINICPM3.scale_depth)
   const base = config.isNull('dim_model_base') ? width : config.positive('dim_model_base', 256)
   return {
     ...describeLatentLayers(readLatentForm(config, sizes, {})),

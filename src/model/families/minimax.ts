@@ -121,13 +121,7 @@ function describeMinimaxM2(config: ConfigReader, has: Has): Differences {
   for (const part of ['full_attention', 'linear_attention', 'mlp']) {
     config.expect(`layernorm_${part}_beta`, 1)
   }
-  config.ignore(
-    'shared_moe_mode',
-    'mlp_intermediate_size',
-    'use_mtp',
-    'num_mtp_modules',
-    'mtp_transformer_layers',
-  )
+  config.ignore('shared_moe_mode', 'mlp_intermediate_size', 'use_mtp', 'num_mtp_modules', 'mtp_transformer_layers')
   const routed: RoutedExperts = {
     names: MIXTRAL_EXPERTS,
     ...readExpertCounts(

@@ -65,9 +65,7 @@ function readExperts(config: ConfigReader): { activation: string; experts: Diffe
   const intermediateSize = ffn.count('ffn_hidden_size', 3584)
   const count = ffn.count('moe_num_experts', 4)
   const topK = ffn.count('moe_top_k', 1)
-  const power = ffn.isNull('moe_normalize_expert_weights')
-    ? null
-    : ffn.number('moe_normalize_expert_weights', 1)
+  const power = ffn.isNull('moe_normalize_expert_weights') ? null : ffn.number('moe_normalize_expert_weights', 1)
   if (power !== null && power !== 1) throw ffn.refuse('moe_normalize_expert_weights', '1 or null')
   ffn.expect('uniform_expert_assignment', false)
   ffn.ignore('hidden_size', 'moe_jitter_eps', 'moe_loss_weight')

@@ -93,8 +93,7 @@ export const OLMO_FAMILIES: Record<string, Family> = {
   },
   olmo_hybrid: {
     title: 'OLMo Hybrid',
-    notes:
-      'linear attention by the gated delta rule in three layers of four, layers as in OLMo 2 between them',
+    notes: 'linear attention by the gated delta rule in three layers of four, layers as in OLMo 2 between them',
     cutLimit: ({ kept }, { layer_types }) =>
       !Array.isArray(layer_types) || new Set(kept.map((layer) => layer_types[layer])).size > 1
         ? undefined

@@ -37,8 +37,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
   diffllama: {
     title: 'DiffLlama',
     notes: 'differential attention: half of the heads is subtracted from the other half',
-    cutLimit: (cut) =>
-      keepsNumbers(cut) ? undefined : 'attention of diffllama depends on the number of the layer',
+    cutLimit: (cut) => (keepsNumbers(cut) ? undefined : 'attention of diffllama depends on the number of the layer'),
     describe: (config) => {
       const kvHeads = config.count('num_key_value_heads', config.count('num_attention_heads'))
       if (kvHeads % 2 !== 0) throw config.refuse('num_key_value_heads', 'an even number')
@@ -187,8 +186,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
         'no_rope_layers',
         Array.from({ length: layers }, (_, layer) => Number((layer + 1) % interval !== 0)),
       )
-      if (usesRope.length !== layers)
-        throw config.refuse('no_rope_layers', `${layers} numbers, one per layer`)
+      if (usesRope.length !== layers) throw config.refuse('no_rope_layers', `${layers} numbers, one per layer`)
       const shared = rope(config, { theta: 2_000_000 })
       const window = config.flag('use_sliding_window', false) ? readWindow(config, null) : null
       config.ignore('sliding_window')
@@ -213,11 +211,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
       bias: { qkv: config.flag('attention_bias', false) },
       rope: rope(config, { theta: 1_000_000 }),
       experts: describeV3Experts(config, has, {
-        experts: readExpertCounts(
-          config,
-          { count: 128, topK: 8, intermediateSize: 1280 },
-          'n_routed_experts',
-        ),
+        experts: readExpertCounts(config, { count: 128, topK: 8, intermediateSize: 1280 }, 'n_routed_experts'),
         isNormalized: true,
         scale: 1,
         firstSparse: null,
@@ -277,9 +271,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
 }
 
 function describeNanochat(config: ConfigReader): Differences {
-  const softcap = config.isNull('final_logit_softcapping')
-    ? null
-    : config.positive('final_logit_softcapping', 15)
+  const softcap = config.isNull('final_logit_softcapping') ? null : config.positive('final_logit_softcapping', 15)
   const usual = rope(config)
   return {
     activation: 'relu2',

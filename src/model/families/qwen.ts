@@ -299,10 +299,7 @@ function describeQwenHybrid(
 }
 
 /** Qwen 3.5: all queries, keys and values from one product. */
-function stackedInputs(
-  { linear, sizes: { hidden } }: MixerParts,
-  delta: DeltaSizes,
-): GatedDeltaNetProjections {
+function stackedInputs({ linear, sizes: { hidden } }: MixerParts, delta: DeltaSizes): GatedDeltaNetProjections {
   const { keys, values } = countChannels(delta)
   return {
     layout: 'qkv',
@@ -314,10 +311,7 @@ function stackedInputs(
 }
 
 /** Qwen 3 Next: two products, sorted by key head. */
-function groupedInputs(
-  { linear, sizes: { hidden } }: MixerParts,
-  delta: DeltaSizes,
-): GatedDeltaNetProjections {
+function groupedInputs({ linear, sizes: { hidden } }: MixerParts, delta: DeltaSizes): GatedDeltaNetProjections {
   const { keys, values } = countChannels(delta)
   return {
     layout: 'qkv per group',

@@ -35,9 +35,7 @@ export function assertRunsAlone(wrapper: string): void {
   if (runsAlone(wrapper)) return
   const refusal = findRefusal(wrapper)
   const reason =
-    findWrapper(wrapper)?.refused ??
-    refusal?.reason ??
-    'it is not known how it uses the decoder of its text_config'
+    findWrapper(wrapper)?.refused ?? refusal?.reason ?? 'it is not known how it uses the decoder of its text_config'
   throw new LayerpruneError(
     `config.json has the model_type ${JSON.stringify(wrapper)}, which is not supported: ${reason}`,
     { hint: refusal?.hint ?? 'use an ONNX export of its decoder, or a text model' },
@@ -58,7 +56,5 @@ function adviseOn(config: Record<string, unknown>): string {
 
 /** Some models of a hybrid family have only attention, but their configs have the keys of state spaces too. */
 function isAllAttention(layerTypes: unknown): boolean {
-  return (
-    Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))
-  )
+  return Array.isArray(layerTypes) && layerTypes.every((type) => /^(full_|sliding_)?attention$/.test(String(type)))
 }

@@ -51,10 +51,7 @@ function describeZamba2(config: ConfigReader, has: Has): Differences {
     },
   )
   const blocks = readBlocks(config, hidden)
-  const headDim = config.count(
-    config.choose('attention_head_dim', 'head_dim'),
-    Math.floor((2 * hidden) / heads),
-  )
+  const headDim = config.count(config.choose('attention_head_dim', 'head_dim'), Math.floor((2 * hidden) / heads))
   const rotary = rope(config)
   const least = config.number('time_step_min', 0.001)
   expectDerived(config, { attention_hidden_size: 2 * hidden, mamba_headdim: sizes.headDim })
@@ -133,8 +130,7 @@ function describeBlock(blocks: Blocks, place: number, parts: MixerParts): Prefac
   const { intermediateSize, rank, hasBias } = blocks
   const layer = blocks.layers[place]!
   const owner = blocks.tied ? blocks.layers[place % blocks.count]! : layer
-  const name = (tensor: string) =>
-    parts.name(`shared_transformer.${tensor}`).replace(`.${layer}.`, `.${owner}.`)
+  const name = (tensor: string) => parts.name(`shared_transformer.${tensor}`).replace(`.${layer}.`, `.${owner}.`)
   const linear = (module: string, inputs: number, outputs: number, bias = false): Linear => ({
     weight: name(`${module}.weight`),
     bias: bias ? name(`${module}.bias`) : null,

@@ -1,14 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GraphWriter } from '../graph/onnx/graph-writer.js'
-import {
-  cloneModel,
-  copyMessage,
-  DataType,
-  makeNode,
-  makeValueInfo,
-  type NodeProto,
-} from '../graph/onnx/onnx.js'
+import { cloneModel, copyMessage, DataType, makeNode, makeValueInfo, type NodeProto } from '../graph/onnx/onnx.js'
 import { indexGraph } from '../graph/onnx/topology.js'
 import { findStoredMatrix, type OutputRange, type StoredMatrix } from '../graph/stored-matrix.js'
 import { readStoredPart } from '../graph/stored-part.js'

@@ -37,8 +37,7 @@ export function differentiate(
   }
   for (const node of graph.node.toReversed()) {
     const needs = (input: number) => carriers.has(node.input[input] ?? '')
-    const isOnTheWay =
-      node.output.some((name) => terms.has(name)) && node.input.some((_, input) => needs(input))
+    const isOnTheWay = node.output.some((name) => terms.has(name)) && node.input.some((_, input) => needs(input))
     if (!isOnTheWay) continue
     const outputs = node.output.map(gradientOf)
     const inputs = passNode({ writer, node, outputs, needs, shapes })

@@ -2,13 +2,7 @@ import { LayerpruneError } from '../../base/errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { copyMessage, type GraphProto, type NodeProto } from '../graph/onnx/onnx.js'
-import {
-  indexGraph,
-  nodesDownstream,
-  nodesUpstream,
-  removeDeadNodes,
-  type Topology,
-} from '../graph/onnx/topology.js'
+import { indexGraph, nodesDownstream, nodesUpstream, removeDeadNodes, type Topology } from '../graph/onnx/topology.js'
 import { feedState, STATE_INPUT } from '../graph/segment.js'
 import { floatAttribute, integerAttribute } from './constants.js'
 
@@ -43,12 +37,7 @@ export interface HeadCopy {
  * Takes the head of a decoder, and adds the tensors it reads to the graph.
  * @throws LayerpruneError if the decoder has none
  */
-export function takeHead(
-  graph: GraphProto,
-  writer: GraphWriter,
-  decoder: DecoderGraph,
-  logits: string,
-): Head {
+export function takeHead(graph: GraphProto, writer: GraphWriter, decoder: DecoderGraph, logits: string): Head {
   const { graph: end } = feedState(decoder, decoder.states.length - 1).model
   end.output = end.output.filter(({ name }) => name === logits)
   if (end.output.length === 0) {
@@ -88,12 +77,7 @@ function findTable(graph: GraphProto, topology: Topology, logits: string): Table
  * Writes a head for some positions.
  * @param rows the states of the positions, [positions, 1, hidden]
  */
-export function copyHead(
-  writer: GraphWriter,
-  { nodes, logits, table }: Head,
-  chunk: number,
-  rows: string,
-): HeadCopy {
+export function copyHead(writer: GraphWriter, { nodes, logits, table }: Head, chunk: number, rows: string): HeadCopy {
   const names = new Map([[STATE_INPUT, rows]])
   for (const { output } of nodes)
     for (const name of output) if (name) names.set(name, `${logits}/chunk${chunk}/${name}`)

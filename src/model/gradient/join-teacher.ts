@@ -13,10 +13,7 @@ const PREFIX = 'teacher/'
  * @returns new graphs; the given ones are not changed
  * @throws LayerpruneError if their vocabularies differ in size
  */
-export function joinTeacher(
-  student: DecoderGraph,
-  teacher: DecoderGraph,
-): { student: DecoderGraph; teacher: Teacher } {
+export function joinTeacher(student: DecoderGraph, teacher: DecoderGraph): { student: DecoderGraph; teacher: Teacher } {
   assertSameTokens(student, teacher)
   const folder = commonFolder([student.weightsFolder, teacher.weightsFolder])!
   const model = cloneModel(student.model)

@@ -61,11 +61,7 @@ export function writeLoss(
   const allRows = writer.op('Reshape', [state, writer.integers([-1, 1, hiddenSize])])
   const sizes = writeSizes(writer, allRows)
   const divide = (tensor: string) => writer.ops('Split', [tensor, sizes], CHUNKS, { axis: 0 })
-  const [rows, targets, weights] = [allRows, TARGETS_INPUT, WEIGHTS_INPUT].map(divide) as [
-    string[],
-    string[],
-    string[],
-  ]
+  const [rows, targets, weights] = [allRows, TARGETS_INPUT, WEIGHTS_INPUT].map(divide) as [string[], string[], string[]]
   const teacherRows = teacher && divide(writeTeacherRows(writer, teacher.state))
   const seeds = new Map<string, string>()
   const losses = rows.map((own, index) =>
@@ -74,11 +70,7 @@ export function writeLoss(
       const written =
         teacherHead === undefined
           ? writeCrossEntropy(writer, copy.logits, targets[index]!)
-          : writeDivergence(
-              writer,
-              copy.logits,
-              copyHead(writer, teacherHead, index, teacherRows![index]!).logits,
-            )
+          : writeDivergence(writer, copy.logits, copyHead(writer, teacherHead, index, teacherRows![index]!).logits)
       const [losses, weight] = computeTogether(writer, written.losses, weights[index]!)
       seeds.set(...writeSeed(writer, head, copy, { ...written, weight }))
       return writer.op('ReduceSum', [writer.op('Mul', [losses, weight])], { keepdims: 0 })
@@ -121,10 +113,7 @@ function writeCrossEntropy(writer: GraphWriter, logits: string, targets: string)
   const flat = flatten(writer, logits)
   const errors = writer.op('Softmax', [flat], { axis: 1 })
   const largest = (tensor: string) => writer.op('ReduceMax', [tensor, writer.integers([1])], { keepdims: 1 })
-  const distance = writer.op('Sub', [
-    largest(flat),
-    writer.op('GatherElements', [flat, targets], { axis: 1 }),
-  ])
+  const distance = writer.op('Sub', [largest(flat), writer.op('GatherElements', [flat, targets], { axis: 1 })])
   return { losses: writer.op('Sub', [distance, writer.op('Log', [largest(errors)])]), errors, targets }
 }
 

@@ -52,11 +52,7 @@ export class Shapes {
       case 'FusedMatMul':
         return [this.#product(node, first, second)]
       case 'Gather':
-        return [
-          integerAttribute(node, 'axis', 0) === 0 && first && second
-            ? [...second, ...first.slice(1)]
-            : undefined,
-        ]
+        return [integerAttribute(node, 'axis', 0) === 0 && first && second ? [...second, ...first.slice(1)] : undefined]
       case 'Transpose':
         return [first && permute(node, first)]
       case 'Reshape':
@@ -75,10 +71,7 @@ export class Shapes {
   #broadcast(first: Dimension[] | undefined, second: Dimension[] | undefined): Dimension[] | undefined {
     if (first === undefined || second === undefined) return undefined
     const rank = Math.max(first.length, second.length)
-    const aligned = [first, second].map((shape) => [
-      ...new Array<Dimension>(rank - shape.length).fill(1),
-      ...shape,
-    ])
+    const aligned = [first, second].map((shape) => [...new Array<Dimension>(rank - shape.length).fill(1), ...shape])
     return aligned[0]!.map((size, axis) => {
       const other = aligned[1]![axis]!
       if (size === other || other === 1) return size
@@ -86,11 +79,7 @@ export class Shapes {
     })
   }
 
-  #product(
-    node: NodeProto,
-    first: Dimension[] | undefined,
-    second: Dimension[] | undefined,
-  ): Dimension[] | undefined {
+  #product(node: NodeProto, first: Dimension[] | undefined, second: Dimension[] | undefined): Dimension[] | undefined {
     if (first === undefined || second === undefined || first.length < second.length) return undefined
     const isTransposed = (name: string) => integerAttribute(node, name, 0) === 1
     const rows = first.at(isTransposed('transA') ? -1 : -2)
@@ -132,10 +121,7 @@ const KEEPS_SHAPE = new Set([
 ])
 
 /** The common shape of two tensors, with a number for each length that either of them knows. */
-function mergeShapes(
-  first: Dimension[] | undefined,
-  second: Dimension[] | undefined,
-): Dimension[] | undefined {
+function mergeShapes(first: Dimension[] | undefined, second: Dimension[] | undefined): Dimension[] | undefined {
   if (first === undefined || second === undefined) return first ?? second
   return first.map((size, axis) => (typeof size === 'number' ? size : second[axis]!))
 }

@@ -1,14 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
 import { GraphWriter } from '../graph/onnx/graph-writer.js'
-import {
-  DataType,
-  dimensions,
-  type GraphProto,
-  makeNode,
-  makeValueInfo,
-  type NodeProto,
-} from '../graph/onnx/onnx.js'
+import { DataType, dimensions, type GraphProto, makeNode, makeValueInfo, type NodeProto } from '../graph/onnx/onnx.js'
 import { removeDeadNodes } from '../graph/onnx/topology.js'
 import { STATE_INPUT, takeSegment } from '../graph/segment.js'
 import { castAgain } from './cast-again.js'

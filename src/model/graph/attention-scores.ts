@@ -12,8 +12,6 @@ export function holdsScores({ model }: Pick<DecoderGraph, 'model'>): boolean {
 
 function passesOnce({ opType, domain, attribute, input }: NodeProto): boolean {
   if (opType !== 'GroupQueryAttention' || domain !== MICROSOFT_DOMAIN) return false
-  const isCapped = attribute.some(
-    ({ name, f, i }) => /^(softcap|smooth_softmax)$/.test(name) && (f > 0 || i > 0n),
-  )
+  const isCapped = attribute.some(({ name, f, i }) => /^(softcap|smooth_softmax)$/.test(name) && (f > 0 || i > 0n))
   return !isCapped && (input[SINKS_INPUT] ?? '') === ''
 }

@@ -46,8 +46,7 @@ export function computeWeightsPerRun(model: ModelProto, names: ReadonlySet<strin
   const initializers = new Set(graph.initializer.map(({ name }) => name))
   const ofWeights = new Set<string>(names)
   const isOfWeights = ({ input }: NodeProto) =>
-    input.some((name) => ofWeights.has(name)) &&
-    input.every((name) => ofWeights.has(name) || initializers.has(name))
+    input.some((name) => ofWeights.has(name)) && input.every((name) => ofWeights.has(name) || initializers.has(name))
   const first: NodeProto[] = []
   const others: NodeProto[] = []
   for (const node of graph.node) {

@@ -57,9 +57,7 @@ function castState(graph: GraphProto, topology: Topology, state: string, like: s
 
 /** Some exports read the past's length from one layer's cache; if that layer is removed, another layer's cache is used. */
 function readOtherCaches(graph: GraphProto, blocks: Block[], layers: number): void {
-  const kept = Array.from({ length: layers }, (_, layer) => layer).filter(
-    (layer) => !includesLayer(blocks, layer),
-  )
+  const kept = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !includesLayer(blocks, layer))
   const inputs = new Set(graph.input.map(({ name }) => name))
   const others = new Map<string, string>()
   for (const name of inputs) {

@@ -43,9 +43,7 @@ export function gatherEarly(
   }
   const reshaped = new Set([...nodes].flatMap((position) => topology.nodes[position]!.output))
   graph.valueInfo = graph.valueInfo.filter(({ name }) => !reshaped.has(name))
-  graph.node.push(
-    ...newEntries.map((entry) => makeNode('GatherND', [entry, positions], [nameGathered(entry)])),
-  )
+  graph.node.push(...newEntries.map((entry) => makeNode('GatherND', [entry, positions], [nameGathered(entry)])))
   return true
 }
 
@@ -57,16 +55,10 @@ interface Region {
   entries: Set<string>
 }
 
-function findRegion(
-  graph: GraphProto,
-  topology: Topology,
-  tensor: string,
-  gathered: Map<string, string>,
-): Region {
+function findRegion(graph: GraphProto, topology: Topology, tensor: string, gathered: Map<string, string>): Region {
   const inputs = graph.input.map(({ name }) => name)
   const activations = nodesDownstream(topology, inputs)
-  const isActivation = (name: string) =>
-    gathered.has(name) || activations.has(topology.producer.get(name) ?? -1)
+  const isActivation = (name: string) => gathered.has(name) || activations.has(topology.producer.get(name) ?? -1)
   const region: Region = { nodes: new Set(), entries: new Set() }
   const queue = [tensor]
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
@@ -79,8 +71,7 @@ function findRegion(
     }
     region.nodes.add(position!)
     // steps of int8 products flatten rows and restore their shape
-    const isComputed = (input: string) =>
-      isActivation(input) || (isInt8Step(node) && topology.producer.has(input))
+    const isComputed = (input: string) => isActivation(input) || (isInt8Step(node) && topology.producer.has(input))
     queue.push(...node.input.filter(isComputed))
   }
   return region

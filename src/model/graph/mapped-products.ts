@@ -61,9 +61,7 @@ export function mapMatrices(model: ModelProto): ModelProto {
     return size === undefined ? [node] : writeTiles(node, size, constants)
   })
   const initializer = graph.initializer.map((tensor) =>
-    matrices.has(tensor.name)
-      ? copyMessage(tensor, { dims: tileDims(tensor.dims.map(Number) as MatrixSize) })
-      : tensor,
+    matrices.has(tensor.name) ? copyMessage(tensor, { dims: tileDims(tensor.dims.map(Number) as MatrixSize) }) : tensor,
   )
   const edited = { node, initializer: [...initializer, ...constants.values()] }
   const tiled = copyMessage(model, { graph: copyMessage(graph, edited) })

@@ -17,21 +17,13 @@ export function describePrecision({ model, states }: DecoderGraph): GraphPrecisi
   const nodes = model.graph.node
   const sharesScaleInBatch = nodes.some(({ opType }) => /^DynamicQuantize(Linear|MatMul|LSTM)$/.test(opType))
   const half = usesHalfPrecision(nodes, model.graph.initializer, states)
-  const bits = nodes
-    .filter(({ opType }) => opType === 'MatMulNBits')
-    .map((node) => readInteger(node, 'bits') ?? 4)
+  const bits = nodes.filter(({ opType }) => opType === 'MatMulNBits').map((node) => readInteger(node, 'bits') ?? 4)
   if (bits.length > 0) return { dtype: `q${Math.min(...bits)}${half ? 'f16' : ''}`, sharesScaleInBatch }
   if (nodes.some(({ opType }) => opType === 'MatMulBnb4')) return { dtype: 'bnb4', sharesScaleInBatch }
-  if (
-    nodes.some(({ opType }) =>
-      /^(MatMulInteger|QLinearMatMul|DequantizeLinear|QGemm|QAttention)/.test(opType),
-    )
-  ) {
+  if (nodes.some(({ opType }) => /^(MatMulInteger|QLinearMatMul|DequantizeLinear|QGemm|QAttention)/.test(opType))) {
     return { dtype: 'q8', sharesScaleInBatch }
   }
-  if (
-    model.graph.initializer.some(({ dataType, dims }) => dataType === DataType.BFLOAT16 && dims.length > 1)
-  ) {
+  if (model.graph.initializer.some(({ dataType, dims }) => dataType === DataType.BFLOAT16 && dims.length > 1)) {
     return { dtype: 'bf16', sharesScaleInBatch }
   }
   return { dtype: half ? 'fp16' : 'fp32', sharesScaleInBatch }
@@ -44,8 +36,6 @@ function usesHalfPrecision(
 ): boolean {
   const matrices = initializers.filter(({ dims }) => dims.length > 1)
   if (matrices.some(({ dataType }) => dataType === DataType.FLOAT16)) return true
-  const toHalf = nodes.filter(
-    (node) => node.opType === 'Cast' && readInteger(node, 'to') === DataType.FLOAT16,
-  )
+  const toHalf = nodes.filter((node) => node.opType === 'Cast' && readInteger(node, 'to') === DataType.FLOAT16)
   return toHalf.some(({ output }) => states.includes(output[0]!))
 }

@@ -15,10 +15,7 @@ export const REPLACED_DTYPE = 'BF16'
  * bfloat16, as in a checkpoint with the same replacements.
  * @returns a new graph; the given one is not changed
  */
-export function replaceWeights(
-  decoder: DecoderGraph,
-  replacements: ReadonlyMap<string, Replacement>,
-): DecoderGraph {
+export function replaceWeights(decoder: DecoderGraph, replacements: ReadonlyMap<string, Replacement>): DecoderGraph {
   const model = cloneModel(decoder.model)
   for (const tensor of model.graph.initializer) {
     const { tensor: name, rows } = readStoredPart(tensor.name)

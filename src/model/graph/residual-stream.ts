@@ -65,9 +65,7 @@ export function findResidualStream(graph: GraphProto, layers: number, file: stri
 
   const sumsPerLayer = sums.length / layers
   if (sumsPerLayer !== 1 && sumsPerLayer !== 2) {
-    refuse(
-      `config states ${layers} layers, so ${layers} or ${2 * layers} sums were expected, and ${sums.length} found`,
-    )
+    refuse(`config states ${layers} layers, so ${layers} or ${2 * layers} sums were expected, and ${sums.length} found`)
   }
   const misplaced = checkAttentionOrder(graph, topology, onPath, sums, sumsPerLayer)
   if (misplaced !== undefined) refuse(misplaced)
@@ -81,10 +79,7 @@ function findEmbedding(graph: GraphProto, topology: Topology): number | undefine
   for (const { name } of graph.initializer) inputs.delete(name)
   const dependent = nodesDownstream(topology, inputs)
   const isWeight = (name: string | undefined) =>
-    name !== undefined &&
-    name !== '' &&
-    !inputs.has(name) &&
-    !dependent.has(topology.producer.get(name) ?? -1)
+    name !== undefined && name !== '' && !inputs.has(name) && !dependent.has(topology.producer.get(name) ?? -1)
   const fromIds = [...nodesDownstream(topology, ['input_ids'])].sort((a, b) => a - b)
   return fromIds.find((position) => {
     const node = topology.nodes[position]!
@@ -100,9 +95,7 @@ function findFinalOutput(graph: GraphProto): string {
     .filter((name) => /^hidden_states[._]?\d+$/.test(name))
     .sort((a, b) => Number(/\d+$/.exec(a)![0]) - Number(/\d+$/.exec(b)![0]))
   const output =
-    names.find((name) => name === 'logits') ??
-    names.find((name) => name === 'last_hidden_state') ??
-    hiddenStates.at(-1)
+    names.find((name) => name === 'logits') ?? names.find((name) => name === 'last_hidden_state') ?? hiddenStates.at(-1)
   if (output === undefined) {
     throw new LayerpruneError(
       `the graph has no output named logits, last_hidden_state or hidden_states.N; it has ${names.slice(0, 6).join(', ')}`,
@@ -186,9 +179,7 @@ function checkAttentionOrder(
 ): string | undefined {
   const sumAfter = (position: number) => sums.findIndex((sum) => position <= sum.position)
   const mixing = new Set(
-    [...onPath]
-      .filter((position) => mixesTokens(topology, position, onPath))
-      .map((position) => sumAfter(position)),
+    [...onPath].filter((position) => mixesTokens(topology, position, onPath)).map((position) => sumAfter(position)),
   )
   const caches = graph.input.flatMap(({ name }) => {
     const layer = layerOfCache(name)

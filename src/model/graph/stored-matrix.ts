@@ -76,8 +76,7 @@ function takePart(
 ): Traced | undefined {
   const axis = readInteger(node, 'axis') ?? 0
   const part = node.output.indexOf(name)
-  if (sizes === undefined || axis < 0 || sizes.reduce((sum, size) => sum + size) !== dims[axis])
-    return undefined
+  if (sizes === undefined || axis < 0 || sizes.reduce((sum, size) => sum + size) !== dims[axis]) return undefined
   const start = sizes.slice(0, part).reduce((sum, size) => sum + size, 0)
   const end = start + sizes[part]!
   const stride = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1)
@@ -89,10 +88,7 @@ function takePart(
 }
 
 /** The numbers of an int64 initializer; undefined if it is none or is empty. */
-export function readIntegers(
-  name: string | undefined,
-  initializers: Map<string, TensorProto>,
-): number[] | undefined {
+export function readIntegers(name: string | undefined, initializers: Map<string, TensorProto>): number[] | undefined {
   const tensor = name === undefined ? undefined : initializers.get(name)
   if (tensor === undefined || tensor.rawData.length === 0) return undefined
   const { buffer, byteOffset, length } = tensor.rawData

@@ -70,9 +70,7 @@ function followValues(
 /** Whether a node averages its input `name` over tokens. */
 function isMixture({ opType, input }: NodeProto, name: string, { nodes, producer }: Topology): boolean {
   if (opType === 'GroupQueryAttention') return input[2] === name
-  return (
-    opType === 'MatMul' && input[1] === name && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
-  )
+  return opType === 'MatMul' && input[1] === name && nodes[producer.get(input[0]!) ?? -1]?.opType === 'Softmax'
 }
 
 /**

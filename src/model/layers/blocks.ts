@@ -44,9 +44,7 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
 export function assertBlockSize(n: number, layers: number): void {
   if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must be kept')
   if (n < 1 || n >= layers) {
-    throw new UsageError(
-      `layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`,
-    )
+    throw new UsageError(`layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`)
   }
 }
 

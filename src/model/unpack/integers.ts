@@ -42,8 +42,7 @@ function writeSeparated(
   const integers = Array.from({ length: 8 }, (_, index) => {
     const [byte, first] = [Math.floor((index * bits) / 8), (index * bits) % 8]
     const low = shift(bytes[byte]!, first, 'RIGHT')
-    const joined =
-      first + bits <= 8 ? low : writer.op('BitwiseOr', [low, shift(bytes[byte + 1]!, 8 - first, 'LEFT')])
+    const joined = first + bits <= 8 ? low : writer.op('BitwiseOr', [low, shift(bytes[byte + 1]!, 8 - first, 'LEFT')])
     return writer.op('BitwiseAnd', [joined, writer.byte(2 ** bits - 1)])
   })
   return writer.op('Reshape', [writer.op('Concat', integers, { axis: -1 }), writer.shape(shape, ids)])

@@ -40,10 +40,7 @@ export function unpackWeights({ model, weightsFolder, packed }: DecoderGraph): U
     const numbers = writer.inScope(name, () => writer.expression(packed.get(name)!))
     writer.nodes.push(makeNode('Identity', [numbers], [name]))
   }
-  const initializer = [
-    ...graph.initializer.filter(({ name }) => !names.has(name)),
-    ...writer.initializers.values(),
-  ]
+  const initializer = [...graph.initializer.filter(({ name }) => !names.has(name)), ...writer.initializers.values()]
   const edited = copyMessage(graph, {
     node: [...writer.nodes, ...others],
     initializer: withoutRepeats(initializer),
@@ -52,11 +49,7 @@ export function unpackWeights({ model, weightsFolder, packed }: DecoderGraph): U
 }
 
 /** The nodes that replace a lookup in a packed table. */
-function writeLookUp(
-  writer: WeightWriter,
-  table: WeightExpression,
-  { input, output }: NodeProto,
-): NodeProto[] {
+function writeLookUp(writer: WeightWriter, table: WeightExpression, { input, output }: NodeProto): NodeProto[] {
   const before = writer.nodes.splice(0)
   writer.inScope(output[0]!, () => {
     const ids = input[1]!

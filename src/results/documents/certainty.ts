@@ -72,20 +72,12 @@ export function assessBest(
     texts,
     test,
     level,
-    runnerUp: others.reduce<ComparedBlock | null>(
-      (a, b) => (a === null || b.difference < a.difference ? b : a),
-      null,
-    ),
+    runnerUp: others.reduce<ComparedBlock | null>((a, b) => (a === null || b.difference < a.difference ? b : a), null),
     indistinguishable: others.filter(({ p }) => p > 1 - level),
   }
 }
 
-function tailOf(
-  difference: number,
-  standardError: number | null,
-  texts: number,
-  test: 'fixed' | 'sequential',
-): number {
+function tailOf(difference: number, standardError: number | null, texts: number, test: 'fixed' | 'sequential'): number {
   if (standardError === null || standardError === 0) return 1
   const t = difference / standardError
   return test === 'fixed' ? upperTail(t, texts - 1) : anytimeTail(t, texts)

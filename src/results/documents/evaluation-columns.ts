@@ -84,8 +84,7 @@ export function listEvaluationColumns(result: EvaluationResult): TableColumn<Eva
     },
     {
       ...{ title: 'nats lost per token', align: 'right', page: {} },
-      cell: ({ excess }) =>
-        excess === undefined ? '' : formatEstimate(excess.difference, excess.standardError),
+      cell: ({ excess }) => (excess === undefined ? '' : formatEstimate(excess.difference, excess.standardError)),
     },
     {
       ...{ title: '', align: 'left', from: candidates.length > 0 ? 0 : undefined },

@@ -71,11 +71,7 @@ function makeCheck(schema: Schema, root: Schema): Check {
 }
 
 /** A keyword's check, of values of a kind; others pass. */
-function whether<T>(
-  isKind: (value: unknown) => value is T,
-  expected: string,
-  isRight: (value: T) => boolean,
-): Check {
+function whether<T>(isKind: (value: unknown) => value is T, expected: string, isRight: (value: T) => boolean): Check {
   return (value, place) => (isKind(value) && !isRight(value) ? { place, expected, found: value } : undefined)
 }
 
@@ -92,15 +88,11 @@ const KEYWORDS: Record<string, (schema: Schema, root: Schema) => Check> = {
     return whether(isAny, `be ${types.join(' or ')}`, (value) => types.some((type) => isOfType(value, type)))
   },
   const: (schema) =>
-    whether(isAny, `be equal to ${JSON.stringify(schema.const)}`, (value) =>
-      isDeepStrictEqual(value, schema.const),
-    ),
-  enum: (schema) =>
-    whether(isAny, `be one of ${schema.enum!.join(', ')}`, (value) => schema.enum!.includes(value)),
+    whether(isAny, `be equal to ${JSON.stringify(schema.const)}`, (value) => isDeepStrictEqual(value, schema.const)),
+  enum: (schema) => whether(isAny, `be one of ${schema.enum!.join(', ')}`, (value) => schema.enum!.includes(value)),
   minimum: ({ minimum }) => whether(isNumber, `be >= ${minimum}`, (value) => value >= minimum!),
   maximum: ({ maximum }) => whether(isNumber, `be <= ${maximum}`, (value) => value <= maximum!),
-  exclusiveMinimum: ({ exclusiveMinimum: bound }) =>
-    whether(isNumber, `be > ${bound}`, (value) => value > bound!),
+  exclusiveMinimum: ({ exclusiveMinimum: bound }) => whether(isNumber, `be > ${bound}`, (value) => value > bound!),
   pattern: ({ pattern }) => {
     const form = new RegExp(pattern!, 'u')
     return whether(isString, `match ${pattern}`, (value) => form.test(value))
@@ -136,9 +128,7 @@ const KEYWORDS: Record<string, (schema: Schema, root: Schema) => Check> = {
   },
   additionalProperties: ({ additionalProperties, properties = {} }, root) => {
     const check = makeCheck(additionalProperties!, root)
-    return checkEntries((place, key, value) =>
-      Object.hasOwn(properties, key) ? undefined : check(value, place),
-    )
+    return checkEntries((place, key, value) => (Object.hasOwn(properties, key) ? undefined : check(value, place)))
   },
   anyOf: ({ anyOf }, root) => checkAlternatives(anyOf!.map((schema) => makeCheck(schema, root))),
   if: (schema, root) => {

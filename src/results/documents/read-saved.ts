@@ -66,9 +66,7 @@ function readerOf<Kind extends keyof Documents>(
  * Reads what tasks measured, with texts or without, from what `evaluate --task --json` printed.
  * @throws LayerpruneError if the file is missing, has no tasks, or is damaged
  */
-export async function readMeasuredTasks(
-  path: string,
-): Promise<Pick<TaskResult, 'model' | 'tasks' | 'candidates'>> {
+export async function readMeasuredTasks(path: string): Promise<Pick<TaskResult, 'model' | 'tasks' | 'candidates'>> {
   const { kind, document } = await readDocument(path)
   if (kind === 'tasks') return checkCuts(path, document)
   if (kind !== 'evaluation' || document.tasks === undefined) {
@@ -99,10 +97,7 @@ function checkResult(path: string, result: ReportedResult): ReportedResult {
     checkMetric(path, result, metric as Metric, measured, `metrics.${metric}.`)
   }
   const row = result.distances[layersToSkip]!
-  if (
-    blocks.length !== row.length ||
-    blocks.some(({ start, distance }, i) => start !== i || distance !== row[i])
-  ) {
+  if (blocks.length !== row.length || blocks.some(({ start, distance }, i) => start !== i || distance !== row[i])) {
     throw contradiction(path, `blocks are not those of distances["${layersToSkip}"]`)
   }
   if (verification !== undefined && !isVerified(verification, row, layersToSkip)) {
@@ -156,10 +151,7 @@ function checkSweep(path: string, sweep: SweepResult): SweepResult {
   for (const { removed, layersToSkip } of candidates) {
     const blocks = explainBlocks(path, () => normalizeBlocks(removed, model.layers))
     if (countLayers(blocks) === layersToSkip) continue
-    throw contradiction(
-      path,
-      `layersToSkip is ${layersToSkip}, but ${countLayers(blocks)} layers are removed`,
-    )
+    throw contradiction(path, `layersToSkip is ${layersToSkip}, but ${countLayers(blocks)} layers are removed`)
   }
   const isMeasured = candidates.some(({ removed }) => isDeepStrictEqual(removed, recommended?.removed))
   if (recommended !== null && !isMeasured) {

@@ -73,10 +73,7 @@ export function resizeResult(result: SimilarityResult, layersToSkip: number): Si
   assertBlockSize(layersToSkip, model.layers)
   const chooseBest = (of: Pick<MetricResult, 'distances' | 'standardErrors'>) =>
     scoreBlocks(of, layersToSkip)[findBestBlock(of.distances, layersToSkip).start]!
-  const resized = Object.entries(metrics ?? {}).map(([metric, of]) => [
-    metric,
-    { ...of, best: chooseBest(of) },
-  ])
+  const resized = Object.entries(metrics ?? {}).map(([metric, of]) => [metric, { ...of, best: chooseBest(of) }])
   return {
     ...result,
     layersToSkip,

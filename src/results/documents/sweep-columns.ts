@@ -56,8 +56,7 @@ function makeRow(cut: SweepCandidate, { whole, dataset, recommended }: SweepResu
     ...{ repaired: cut.repaired?.perplexity ?? null, isEstimate: cut.texts < dataset.texts },
     ...{ parameters: cut.parameters, bytes: cut.bytes, tokensPerSecond: cut.tokensPerSecond },
     tasks: cut.tasks ?? {},
-    isRecommended:
-      recommended !== null && JSON.stringify(cut.removed) === JSON.stringify(recommended.removed),
+    isRecommended: recommended !== null && JSON.stringify(cut.removed) === JSON.stringify(recommended.removed),
   }
 }
 
@@ -113,8 +112,7 @@ function listLosses({ whole, candidates }: SweepResult): Column[] {
     },
     {
       ...{ title: 'agreement', align: 'right', from: 124, page: { isWide: true } },
-      cell: ({ removed, agreement }) =>
-        removed.length === 0 || agreement === null ? '' : formatShare(agreement),
+      cell: ({ removed, agreement }) => (removed.length === 0 || agreement === null ? '' : formatShare(agreement)),
     },
   ]
 }

@@ -35,8 +35,7 @@ export const VERIFICATION_COLUMNS: TableColumn<VerificationRow>[] = [
   },
   {
     ...{ title: '± std err', align: 'right', from: 0, page: {} },
-    cell: ({ block }) =>
-      typeof block?.standardError === 'number' ? formatPerplexity(block.standardError) : '',
+    cell: ({ block }) => (typeof block?.standardError === 'number' ? formatPerplexity(block.standardError) : ''),
   },
   {
     ...{ title: 'rank', align: 'right', from: 0, page: {} },

@@ -98,8 +98,7 @@ function makeRow(
   if (accuracy === undefined) return { name, isWhole, accuracy: null, range: null }
   const error = figures?.standardError[metric]
   const reach = typeof error === 'number' ? BAND * error : null
-  const range: Row['range'] =
-    reach === null ? null : [Math.max(0, accuracy - reach), Math.min(1, accuracy + reach)]
+  const range: Row['range'] = reach === null ? null : [Math.max(0, accuracy - reach), Math.min(1, accuracy + reach)]
   return { name, isWhole, accuracy, range }
 }
 

@@ -71,10 +71,7 @@ function scaleDistances(blocks: ScoredBlock[], limit: number): Axis {
   const high = Math.max(...blocks.map((block) => bandOf(block, limit)[1]))
   // room below the curve for the name of the best block
   const room = Math.max(0.2 * (high - low), 0.005)
-  const scale = scaleLinear(
-    [Math.max(0, low - room), high + 0.25 * room],
-    [HEIGHT - MARGIN.bottom, MARGIN.top],
-  ).nice(6)
+  const scale = scaleLinear([Math.max(0, low - room), high + 0.25 * room], [HEIGHT - MARGIN.bottom, MARGIN.top]).nice(6)
   const label = scale.tickFormat(6)
   return { at: scale, ticks: scale.ticks(6).map((value) => ({ value, label: label(value) })) }
 }

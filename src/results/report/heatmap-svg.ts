@@ -109,9 +109,7 @@ function drawAxes({ left, bottom, cellWidth, cellHeight }: HeatMapFrame, layers:
   const every = tickStep(layers, 30 / cellWidth)
   const everyRow = tickStep(layers, 16 / cellHeight)
   const starts = Array.from({ length: layers }, (_, start) => start).filter((start) => start % every === 0)
-  const sizes = Array.from({ length: layers - 1 }, (_, i) => i + 1).filter(
-    (n) => n === 1 || n % everyRow === 0,
-  )
+  const sizes = Array.from({ length: layers - 1 }, (_, i) => i + 1).filter((n) => n === 1 || n % everyRow === 0)
   // 1 and 2 would touch if the next tick is 2
   const shown = everyRow === 1 || everyRow > 2 ? sizes : sizes.filter((n) => n !== 1)
   return [

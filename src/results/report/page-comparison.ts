@@ -9,10 +9,7 @@ import type { Checks } from './task-figures.js'
 import { reachVerdict } from './verdict.js'
 
 /** Several results side by side: one per line, all models drawn equally wide, so that depths can be compared. */
-export function renderComparison(
-  results: ReportedResult[],
-  checksOf: (result: ReportedResult) => Checks,
-): string {
+export function renderComparison(results: ReportedResult[], checksOf: (result: ReportedResult) => Checks): string {
   const rows = results.map((result, index) => {
     const { model, dataset, layersToSkip, distances, standardErrors } = result
     const verdict = reachVerdict(result, layersToSkip, checksOf(result))

@@ -7,15 +7,7 @@ import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { type Plan, rankLayers } from '../documents/plan.js'
 import { formatSliceConfig } from '../mergekit.js'
 import { formatPruneCommand } from '../prune-command.js'
-import {
-  fileName,
-  nameBase,
-  renderCopy,
-  renderFacts,
-  renderFigure,
-  renderStrip,
-  renderTable,
-} from './page-parts.js'
+import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip, renderTable } from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
 import type { SliceFacts } from './slice-facts.js'

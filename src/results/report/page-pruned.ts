@@ -26,11 +26,7 @@ ${renderStrip(plan.model.layers, plan.removed)}
 ${renderSamples(samples)}</section>`
 }
 
-function renderGain(
-  name: string,
-  { whole, pruned }: WholeAndPruned,
-  format: (value: number) => string,
-): string {
+function renderGain(name: string, { whole, pruned }: WholeAndPruned, format: (value: number) => string): string {
   const percent = Math.round(100 * (pruned / whole - 1))
   const cells = [name, format(whole), format(pruned), `${percent > 0 ? '+' : ''}${percent} %`]
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`

@@ -48,10 +48,7 @@ export function renderTaskTable(measured: MeasuredOnTasks, number: number | stri
 }
 
 /** By how much a cut is above the whole model, with the interval; empty if it is not known. */
-function formatDifference(
-  difference: PairedDifference | undefined,
-  format: (number: number) => string,
-): string {
+function formatDifference(difference: PairedDifference | undefined, format: (number: number) => string): string {
   if (!difference?.interval) return ''
   const [low, high] = difference.interval
   return `<br><small>${formatSigned(difference.difference, format)} (${formatSigned(low, format)} to ${formatSigned(high, format)})</small>`

@@ -23,11 +23,7 @@ import { renderTextDifferences } from './text-differences.js'
  * @param facts  that the slices state beside the layers
  * @param date  of the page
  */
-export async function renderPage(
-  documents: SavedDocuments,
-  facts: SliceFacts,
-  date = new Date(),
-): Promise<string> {
+export async function renderPage(documents: SavedDocuments, facts: SliceFacts, date = new Date()): Promise<string> {
   const { results } = documents
   const [style, script] = await Promise.all([readAsset('report.css'), readAsset('report.js')])
   const stories = tellStories(documents)

@@ -76,9 +76,7 @@ function drawHeading({ title, note, origin }: SvgHeading, width: number): string
   return [
     `<text class="lp-ink" x="20" y="28" font-size="16" font-weight="600">${escapeXml(title)}</text>`,
     ...(note
-      ? [
-          `<text class="${ink}" x="${width - 24}" y="28" text-anchor="end"${weight}>${escapeXml(note.text)}</text>`,
-        ]
+      ? [`<text class="${ink}" x="${width - 24}" y="28" text-anchor="end"${weight}>${escapeXml(note.text)}</text>`]
       : []),
     ...origin.map((text, i) => `<text class="lp-quiet" x="20" y="${48 + 17 * i}">${escapeXml(text)}</text>`),
   ]
@@ -95,10 +93,7 @@ export function describeOrigin({
     formatQuantity(dataset.samples, 'text'),
     tokens === 'all' ? `all ${formatQuantity(dataset.tokens, 'token')}` : `${describeTokens(tokens)} of each`,
   ].join(', ')
-  return [
-    describeDrawn(model),
-    `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`,
-  ]
+  return [describeDrawn(model), `${partial ? 'PARTIAL, interrupted: ' : ''}${shorten(dataset.id, 50)}: ${measured}`]
 }
 
 /** The model, and the texts that were scored: two caption lines. */

@@ -137,9 +137,7 @@ function drawRatios({ limits }: SweepResult, y: ReturnType<typeof scaleRatios>):
     ...ticks.flatMap((tick) => [
       `<line class="lp-grid" x1="${left}" x2="${right}" y1="${px(y(tick))}" y2="${px(y(tick))}"/>`,
       ...(panel === 0
-        ? [
-            `<text class="lp-quiet" x="${left - 8}" y="${px(y(tick) + 4)}" text-anchor="end">${formatTick(tick)}</text>`,
-          ]
+        ? [`<text class="lp-quiet" x="${left - 8}" y="${px(y(tick) + 4)}" text-anchor="end">${formatTick(tick)}</text>`]
         : []),
     ]),
     ...(limit === undefined
@@ -175,8 +173,7 @@ function drawCurves(
     .digits(1)
     .x(({ cut }) => xOf(cut))
     .y(({ ratio }) => y(ratio))
-  const isRecommended = ({ cut }: Point) =>
-    JSON.stringify(cut.removed) === JSON.stringify(recommended?.removed)
+  const isRecommended = ({ cut }: Point) => JSON.stringify(cut.removed) === JSON.stringify(recommended?.removed)
   return curves.flatMap(({ color, isRepaired, points }) => [
     `<path class="lp-line-${color}" fill="none" stroke-width="2" stroke-linejoin="round"${isRepaired ? ' stroke-dasharray="5 4"' : ''} d="${path(points)}"/>`,
     ...points.slice(1).map((point) => {

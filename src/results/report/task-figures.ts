@@ -7,11 +7,7 @@ import { isSameCut, type ModelStory } from './model-story.js'
 export type Checks = Pick<ModelStory, 'evaluations' | 'tasks' | 'sweeps'>
 
 /** Results of tasks of a model, whether texts were measured with them or not. */
-export function listTaskResults({
-  evaluations,
-  tasks,
-  sweeps,
-}: Checks): Pick<TaskResult, 'tasks' | 'candidates'>[] {
+export function listTaskResults({ evaluations, tasks, sweeps }: Checks): Pick<TaskResult, 'tasks' | 'candidates'>[] {
   const measured = [
     ...evaluations.map(({ document: { tasks, candidates } }) => ({ tasks, candidates })),
     ...sweeps.map(({ document: { whole, candidates } }) => ({ tasks: whole.tasks, candidates })),
@@ -27,8 +23,7 @@ export function listTaskResults({
 export function findTaskFigures(story: Checks, removed: Block[]): Map<string, TaskFigures | null> {
   const found = new Map<string, TaskFigures | null>()
   for (const { tasks, candidates } of listTaskResults(story)) {
-    const figures =
-      removed.length === 0 ? tasks : candidates.find((cut) => isSameCut(cut.removed, removed))?.tasks
+    const figures = removed.length === 0 ? tasks : candidates.find((cut) => isSameCut(cut.removed, removed))?.tasks
     for (const name of listShownTasks(tasks)) {
       const value = figures?.[name]
       if (value !== undefined && !found.has(name)) found.set(name, value)

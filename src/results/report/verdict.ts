@@ -83,9 +83,7 @@ function judge(result: ReportedResult, n: number, block: Block, checks: Checks):
 
 function describeVerification({ recommended, perplexity, dataset }: Verification, nearest: Block): string {
   const picks =
-    recommended.distanceRank === 1
-      ? 'picks the nearest block'
-      : `picks it over the nearest, ${nameLayers(nearest)}`
+    recommended.distanceRank === 1 ? 'picks the nearest block' : `picks it over the nearest, ${nameLayers(nearest)}`
   const value = recommended.perplexity === null ? 'not finite' : formatPerplexity(recommended.perplexity)
   return `Perplexity on ${formatQuantity(dataset.texts, 'other text')} ${picks}: ${value}, whole model ${formatPerplexity(perplexity)}.`
 }

@@ -48,10 +48,7 @@ export async function* readCsv(
 
   let indices: number[] | undefined
   try {
-    for await (const { fields, line } of iterateTransform<CsvRecord>(
-      decodeUtf8Stream(chunks, name),
-      parser,
-    )) {
+    for await (const { fields, line } of iterateTransform<CsvRecord>(decodeUtf8Stream(chunks, name), parser)) {
       if (indices === undefined) indices = findColumns(fields, context)
       else yield { value: joinColumns(indices.map((index) => fields[index])), position: line }
     }

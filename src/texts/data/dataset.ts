@@ -85,12 +85,9 @@ async function openMix(paths: string[], shares: DatasetShare[], options: ReadOpt
   const onHub = await Promise.all(shares.map(({ id }) => findHubDataset({ ...options, dataset: id })))
   if (onHub.every((asked) => asked === undefined)) assertNoHubOptions(paths, options)
   if (datasetRevision !== undefined && shares.length > 1) {
-    throw new UsageError(
-      `${nameOption('datasetRevision', datasetRevision)}: ${shares.length} datasets are mixed`,
-      {
-        hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
-      },
-    )
+    throw new UsageError(`${nameOption('datasetRevision', datasetRevision)}: ${shares.length} datasets are mixed`, {
+      hint: 'a revision is of one dataset: mix them at their main branches, or download one of them first',
+    })
   }
   const parts: DatasetPart[] = []
   const named: DatasetShare[] = []

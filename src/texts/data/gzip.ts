@@ -20,8 +20,7 @@ export async function* gunzip(chunks: AsyncIterable<Uint8Array>, name: string): 
         cause,
       })
     }
-    if (code?.startsWith('Z_'))
-      throw new LayerpruneError(`${name}: not valid gzip data: ${message}`, { cause })
+    if (code?.startsWith('Z_')) throw new LayerpruneError(`${name}: not valid gzip data: ${message}`, { cause })
     throw cause
   }
 }

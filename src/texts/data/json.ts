@@ -25,10 +25,7 @@ const CLOSE_OBJECT = 0x7d
  * Holds one row and one chunk at a time. Positions are rows in an array, lines in JSON Lines.
  * @throws LayerpruneError, with file and position, if it is neither, or the first row lacks the column
  */
-export async function* readJson(
-  chunks: AsyncIterable<Uint8Array>,
-  context: ReadContext,
-): AsyncGenerator<DataRow> {
+export async function* readJson(chunks: AsyncIterable<Uint8Array>, context: ReadContext): AsyncGenerator<DataRow> {
   const iterator = chunks[Symbol.asyncIterator]()
   async function* rest(start: Uint8Array) {
     yield start
@@ -96,9 +93,7 @@ export async function* splitArray(
   const hold = (bytes: Uint8Array) => {
     heldBytes += bytes.length
     if (heldBytes > maxElementBytes) {
-      throw new LayerpruneError(
-        `${name}:${row}: expected a row of at most ${maxElementBytes} bytes, found more`,
-      )
+      throw new LayerpruneError(`${name}:${row}: expected a row of at most ${maxElementBytes} bytes, found more`)
     }
     parts.push(bytes)
   }
@@ -142,8 +137,7 @@ export async function* splitArray(
 
 function misplaced(name: string, row: number, state: ArrayState, byte: number): LayerpruneError {
   const found = byte > 0x20 && byte < 0x7f ? `'${String.fromCharCode(byte)}'` : `byte ${byte}`
-  if (state === 'after')
-    return new LayerpruneError(`${name}: expected the end after the array, found ${found}`)
+  if (state === 'after') return new LayerpruneError(`${name}: expected the end after the array, found ${found}`)
   if (state === 'closed') {
     return new LayerpruneError(`${name}:${row - 1}: expected ',' or ']' after the row, found ${found}`)
   }
@@ -151,9 +145,7 @@ function misplaced(name: string, row: number, state: ArrayState, byte: number): 
 }
 
 function withoutByteOrderMark(bytes: Uint8Array): Uint8Array {
-  return BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte)
-    ? bytes.subarray(BYTE_ORDER_MARK.length)
-    : bytes
+  return BYTE_ORDER_MARK.every((byte, i) => bytes[i] === byte) ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes
 }
 
 function isSpace(byte: number): boolean {

@@ -7,10 +7,7 @@ import { type DataRow, missingColumnError, type ReadContext } from './row.js'
  * Reads JSON Lines: one object per line, blank lines skipped.
  * @throws LayerpruneError, with file and line, if a line is not an object, or the first one lacks the column
  */
-export async function* readJsonl(
-  chunks: AsyncIterable<Uint8Array>,
-  context: ReadContext,
-): AsyncGenerator<DataRow> {
+export async function* readJsonl(chunks: AsyncIterable<Uint8Array>, context: ReadContext): AsyncGenerator<DataRow> {
   let isFirst = true
   for await (const { text, number } of readLines(chunks, context.name)) {
     if (!/\S/.test(text)) continue
@@ -39,11 +36,7 @@ export function parseJsonRow(text: string, where: string): Record<string, unknow
  * The value of the column, or of several together; undefined if the row lacks it. The first row of a file must have them
  * all. The row itself if no column is read.
  */
-export function pickColumn(
-  row: Record<string, unknown>,
-  { name, column }: ReadContext,
-  isFirst: boolean,
-): unknown {
+export function pickColumn(row: Record<string, unknown>, { name, column }: ReadContext, isFirst: boolean): unknown {
   if (column === null) return row
   const chosen = chooseColumns(column, (name) => Object.hasOwn(row, name))
   const missing = chosen.find((column) => !Object.hasOwn(row, column))

@@ -30,9 +30,7 @@ export async function* readLines(
   const hold = (bytes: Uint8Array) => {
     pendingBytes += bytes.length
     if (pendingBytes > maxLineBytes) {
-      throw new LayerpruneError(
-        `${name}:${number}: expected a line of at most ${maxLineBytes} bytes, found more`,
-      )
+      throw new LayerpruneError(`${name}:${number}: expected a line of at most ${maxLineBytes} bytes, found more`)
     }
     pending.push(bytes)
   }

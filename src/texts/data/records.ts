@@ -38,9 +38,7 @@ export async function* readRecords(options: RecordsOptions): AsyncGenerator<Data
   }
 }
 
-async function listSplit(
-  options: RecordsOptions,
-): Promise<Iterable<DatasetFile> | AsyncIterable<DatasetFile>> {
+async function listSplit(options: RecordsOptions): Promise<Iterable<DatasetFile> | AsyncIterable<DatasetFile>> {
   const { dataset, datasetConfig, split } = options
   if (Array.isArray(dataset)) return openFiles(await listDataFiles(dataset))
   const asked = await findHubDataset({ dataset, datasetConfig })
@@ -55,9 +53,7 @@ async function listSplit(
   const ofConfig = files.filter(({ path }) => partsOf(path)[0] === datasetConfig)
   const candidates = ofConfig.length > 0 ? ofConfig : files
   const isOfSplit = (part: string) => part === split || /^[-._]/.test(part.slice(split.length))
-  const found = candidates.filter(({ path }) =>
-    partsOf(path).some((part) => part.startsWith(split) && isOfSplit(part)),
-  )
+  const found = candidates.filter(({ path }) => partsOf(path).some((part) => part.startsWith(split) && isOfSplit(part)))
   if (found.length > 0) return openFiles(found)
   const shown = candidates.slice(0, 5).map(({ path }) => partsOf(path).join('/'))
   throw new LayerpruneError(`${dataset} has no file of the split ${split}: found ${shown.join(', ')}`, {

@@ -54,8 +54,7 @@ async function readRange(handle: FileHandle, name: string, size: number, start: 
     handle,
     bytes,
     start,
-    (endBytes) =>
-      new LayerpruneError(`${name}: changed while it was read: expected ${size} bytes, found ${endBytes}`),
+    (endBytes) => new LayerpruneError(`${name}: changed while it was read: expected ${size} bytes, found ${endBytes}`),
   )
   return bytes.buffer
 }

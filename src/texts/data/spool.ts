@@ -110,12 +110,7 @@ export class Spool implements DataSource {
   async #read(start: number, end: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafeSlow(end - start)
     const file = await this.#file!
-    await readExactly(
-      file,
-      bytes,
-      start,
-      () => new LayerpruneError(`${this.name}: its temporary copy was cut short`),
-    )
+    await readExactly(file, bytes, start, () => new LayerpruneError(`${this.name}: its temporary copy was cut short`))
     return bytes
   }
 }

@@ -23,10 +23,7 @@ export async function openTemporary(what: string): Promise<FileHandle> {
 
 /** @param what  cannot be kept in a temporary file */
 export function cannotKeep(what: string, { code, message }: NodeJS.ErrnoException): LayerpruneError {
-  return new LayerpruneError(
-    `${what} cannot be kept in a temporary file in ${tmpdir()}: ${code ?? message}`,
-    {
-      hint: 'name a folder with more room in TMPDIR',
-    },
-  )
+  return new LayerpruneError(`${what} cannot be kept in a temporary file in ${tmpdir()}: ${code ?? message}`, {
+    hint: 'name a folder with more room in TMPDIR',
+  })
 }

@@ -4,10 +4,7 @@ import { type DataRow, MAX_ROW_BYTES } from './row.js'
 import { decodeUtf8Stream } from './utf8.js'
 
 /** Reads plain text, one document per line; a line without text is an empty row. */
-export async function* readTextLines(
-  chunks: AsyncIterable<Uint8Array>,
-  name: string,
-): AsyncGenerator<DataRow> {
+export async function* readTextLines(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<DataRow> {
   for await (const { text, number } of readLines(chunks, name)) yield { value: text, position: number }
 }
 

@@ -18,10 +18,7 @@ export function decodeUtf8(bytes: Uint8Array, where: string): string {
 }
 
 /** Decodes a stream of UTF-8 chunks, whose boundaries may split a character; otherwise as `decodeUtf8`. */
-export async function* decodeUtf8Stream(
-  chunks: AsyncIterable<Uint8Array>,
-  name: string,
-): AsyncGenerator<string> {
+export async function* decodeUtf8Stream(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let offset = 0
   const decode = (chunk: Uint8Array | undefined) => {

@@ -44,10 +44,10 @@ function parseTemplate(template: string, place: string): Program {
   try {
     return parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }))
   } catch (cause) {
-    throw new LayerpruneError(
-      `the chat template in ${place} is not understood: ${(cause as Error).message}`,
-      { hint: NO_TEMPLATE_HINT, cause },
-    )
+    throw new LayerpruneError(`the chat template in ${place} is not understood: ${(cause as Error).message}`, {
+      hint: NO_TEMPLATE_HINT,
+      cause,
+    })
   }
 }
 
@@ -69,12 +69,8 @@ function makeEnvironment(values: Record<string, unknown>): Environment {
 
 /** Python's range. */
 function listNumbers(bounds: number[]): number[] {
-  const [start, end, step] =
-    bounds.length === 1 ? [0, bounds[0]!, 1] : [bounds[0]!, bounds[1]!, bounds[2] ?? 1]
-  return Array.from(
-    { length: Math.max(0, Math.ceil((end - start) / step)) },
-    (_, index) => start + step * index,
-  )
+  const [start, end, step] = bounds.length === 1 ? [0, bounds[0]!, 1] : [bounds[0]!, bounds[1]!, bounds[2] ?? 1]
+  return Array.from({ length: Math.max(0, Math.ceil((end - start) / step)) }, (_, index) => start + step * index)
 }
 
 /** As transformers does: the template in a file of its own comes first, `default` is the one of several. */

@@ -55,10 +55,7 @@ async function readObject(folder: string, name: string): Promise<Record<string, 
 }
 
 /** In this class tokenizer_config.json decides whether a text begins with a space, whatever tokenizer.json states. */
-function spacePrefix(
-  { pre_tokenizer: part }: Record<string, unknown>,
-  config: Record<string, unknown>,
-): void {
+function spacePrefix({ pre_tokenizer: part }: Record<string, unknown>, config: Record<string, unknown>): void {
   if (!/^GPT2Tokenizer(Fast)?$/.test(String(config.tokenizer_class)) || !isObject(part)) return
   const parts = Array.isArray(part.pretokenizers) ? part.pretokenizers : [part]
   for (const each of parts) {

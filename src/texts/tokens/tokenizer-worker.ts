@@ -1,12 +1,7 @@
 /** A process that answers texts with their token ids, and token ids with text, and loads the tokenizers for that. */
 import { LayerpruneError } from '../../base/errors.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
-import type {
-  TokenizerAnswer,
-  TokenizerRequest,
-  TokenizerResult,
-  TokenizerTask,
-} from './tokenizer-process.js'
+import type { TokenizerAnswer, TokenizerRequest, TokenizerResult, TokenizerTask } from './tokenizer-process.js'
 
 const tokenizers = new Map<number, Promise<Tokenizer>>()
 

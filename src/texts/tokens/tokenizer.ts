@@ -8,11 +8,7 @@ import { listAddedTokens, nameToken, readTokenizerFiles } from './tokenizer-file
  * Text to token ids, with the special tokens that the model's own tokenizer puts around it, at most `maxLength` of
  * them: the text is cut, and special tokens after it are kept.
  */
-export type Encode = (
-  text: string,
-  maxLength: number,
-  addSpecialTokens?: boolean,
-) => number[] | Promise<number[]>
+export type Encode = (text: string, maxLength: number, addSpecialTokens?: boolean) => number[] | Promise<number[]>
 
 /** A special token. */
 export interface TokenPrefix {
@@ -41,9 +37,7 @@ export interface Tokenizer {
 export async function loadTokenizer(place: string): Promise<Tokenizer> {
   const files = await readTokenizerFiles(place)
   const tokenizer = build(place, files)
-  const [bos, eos] = [files.config.bos_token, files.config.eos_token].map((token) =>
-    findToken(tokenizer, token),
-  )
+  const [bos, eos] = [files.config.bos_token, files.config.eos_token].map((token) => findToken(tokenizer, token))
   const encode = async (text: string, addSpecialTokens: boolean): Promise<Encoding> =>
     tokenizer.encode(text, null, { addSpecialTokens })
   const { leading, trailing } = await findSpecialTokens(encode)
@@ -89,8 +83,7 @@ function build(place: string, files: TokenizerFiles): Tokenizers {
 function assertIds(tokenizer: Tokenizers, added: unknown): void {
   for (const { content, id } of (Array.isArray(added) ? added : []) as { content: string; id: number }[]) {
     const given = tokenizer.tokenToId(content)
-    if (given !== id)
-      throw new Error(`${JSON.stringify(content)} has the id ${id}, its vocabulary gives ${given}`)
+    if (given !== id) throw new Error(`${JSON.stringify(content)} has the id ${id}, its vocabulary gives ${given}`)
   }
 }
 

@@ -23,10 +23,7 @@ describe('TextStatistics', () => {
     const random = numbers(1)
     const texts = Array.from({ length: 50 }, () => {
       const level = random.next().value
-      return Array.from(
-        { length: 1 + Math.floor(random.next().value * 30) },
-        () => level + 0.1 * random.next().value,
-      )
+      return Array.from({ length: 1 + Math.floor(random.next().value * 30) }, () => level + 0.1 * random.next().value)
     })
     const means = new TextStatistics(1, [{ from: 0, size: 1 }])
     for (const text of texts) means.addText(Float64Array.of(text.reduce((a, b) => a + b)), text.length)

@@ -189,21 +189,16 @@ const cases: Case[] = [
     name: 'weights that are not numbers',
     prepare: (folder) =>
       editGraph(folder, ({ graph }) => {
-        const norm = graph!.initializer.find(({ name }) =>
-          /layers\.1\.post_attention_layernorm\.weight/.test(name),
-        )!
+        const norm = graph!.initializer.find(({ name }) => /layers\.1\.post_attention_layernorm\.weight/.test(name))!
         norm.rawData = new Uint8Array(new Float32Array(norm.rawData.byteLength / 4).fill(Number.NaN).buffer)
       }),
-    message:
-      /tensor .*layers\.1\.post_attention_layernorm\.weight at \[0\]: expected a finite number, found NaN/,
+    message: /tensor .*layers\.1\.post_attention_layernorm\.weight at \[0\]: expected a finite number, found NaN/,
   },
   {
     name: 'weights that no state stays finite with',
     prepare: (folder) =>
       editGraph(folder, ({ graph }) => {
-        const norm = graph!.initializer.find(({ name }) =>
-          /layers\.1\.post_attention_layernorm\.weight/.test(name),
-        )!
+        const norm = graph!.initializer.find(({ name }) => /layers\.1\.post_attention_layernorm\.weight/.test(name))!
         norm.rawData = new Uint8Array(new Float32Array(norm.rawData.byteLength / 4).fill(3e38).buffer)
       }),
     message: /state 2 is not finite \(the input of layer 2\) for .*texts\.jsonl:\d, token \d+ of \d+/,

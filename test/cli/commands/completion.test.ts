@@ -51,9 +51,7 @@ describe('completion for bash', () => {
       'safetensors',
     ])
     expect(await completeInBash('layerprune', 'plot', '--kind', 'h')).toEqual(['heatmap'])
-    expect(await completeInBash('layerprune', 'completion', '')).toEqual(
-      expect.arrayContaining(['bash', 'fish']),
-    )
+    expect(await completeInBash('layerprune', 'completion', '')).toEqual(expect.arrayContaining(['bash', 'fish']))
   })
 
   it('leaves files to bash', async () => {
@@ -67,10 +65,7 @@ it.skipIf(!has('zsh'))('the script for zsh is one', () => {
 })
 
 it.skipIf(!has('fish'))('fish offers the flags of a command', () => {
-  const offered = execFileSync('fish', [
-    '-c',
-    `source ${join(cwd, 'fish')}; complete -C 'layerprune plot --ki'`,
-  ])
+  const offered = execFileSync('fish', ['-c', `source ${join(cwd, 'fish')}; complete -C 'layerprune plot --ki'`])
   expect(String(offered)).toMatch(/^--kind\t/)
 })
 

@@ -44,17 +44,7 @@ describe('evaluate --task', () => {
 
   it('adds tasks to the document of perplexities, and writes what each document gave', async () => {
     const files = ['--log-samples', 'samples.jsonl', '-o', 'evaluation.json']
-    const flags = [
-      ...data('openbookqa'),
-      '--dataset',
-      TEXTS,
-      '--drop',
-      '1',
-      '--num-fewshot',
-      '1',
-      '--json',
-      ...files,
-    ]
+    const flags = [...data('openbookqa'), '--dataset', TEXTS, '--drop', '1', '--num-fewshot', '1', '--json', ...files]
     const { exitCode, stdout } = await runProgram([...BASICS, ...flags], { cwd })
     expect(exitCode).toBe(0)
     const result = JSON.parse(stdout)
@@ -79,10 +69,7 @@ describe('evaluate --task', () => {
   })
 
   it('measures a task of one’s own', async () => {
-    writeFileSync(
-      join(cwd, 'mine.jsonl'),
-      '{"q": "Is ice cold?", "a": "yes"}\n{"q": "Is fire cold?", "a": "no"}\n',
-    )
+    writeFileSync(join(cwd, 'mine.jsonl'), '{"q": "Is ice cold?", "a": "yes"}\n{"q": "Is fire cold?", "a": "no"}\n')
     writeFileSync(
       join(cwd, 'mine.yaml'),
       'task: mine\ndataset_path: json\ndataset_kwargs:\n  data_files:\n    test: mine.jsonl\ntest_split: test\n' +

@@ -20,19 +20,7 @@ function referencePerplexity(folder: string, cut: string): number {
 describe('evaluate', () => {
   it('prints the whole model and every candidate, the lowest marked, and what was scored', async () => {
     const { exitCode, stdout, stderr } = await runProgram([
-      ...[
-        ...BASICS,
-        '--max-length',
-        '32',
-        '--drop',
-        '0:1',
-        '--drop',
-        '0:1,2:3',
-        '--drop',
-        '1',
-        '--batch-size',
-        '3',
-      ],
+      ...[...BASICS, '--max-length', '32', '--drop', '0:1', '--drop', '0:1,2:3', '--drop', '1', '--batch-size', '3'],
     ])
     expect(exitCode).toBe(0)
     const rows = stdout
@@ -50,28 +38,14 @@ describe('evaluate', () => {
     expect(stdout).toMatch(
       /^Over 7 texts of at most 32 tokens: \d+ tokens scored, every token but the first of each text\.$/m,
     )
-    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
-      /^ {2}layerprune prune --model .* --drop 1:2 -o llama-pruned$/,
-    )
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^ {2}layerprune prune --model .* --drop 1:2 -o llama-pruned$/)
     expect(stderr).toContain('reading onnx/model.onnx (fp32')
   })
 
   it('prints and writes the JSON that the library returns', async () => {
     const cwd = makeTempFolder()
     const { stdout, stderr, exitCode } = await runProgram(
-      [
-        ...BASICS,
-        '--start',
-        '1',
-        '--end',
-        '3',
-        '--json',
-        '--quiet',
-        '-o',
-        'result.json',
-        '--dataset-skip',
-        '2',
-      ],
+      [...BASICS, '--start', '1', '--end', '3', '--json', '--quiet', '-o', 'result.json', '--dataset-skip', '2'],
       { cwd },
     )
     expect(stderr).toBe('')
@@ -129,17 +103,11 @@ describe('evaluate', () => {
       { cwd },
     )
     expect(plan.exitCode).toBe(0)
-    await runProgram(
-      ['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '2', '--quiet'],
-      { cwd },
-    )
+    await runProgram(['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '2', '--quiet'], { cwd })
     const fromPlan = await runProgram([...BASICS, '--plan', 'plan.json', '--json'], { cwd })
     expect(JSON.parse(fromPlan.stdout).candidates).toMatchObject([{ removed: [{ start: 1, end: 2 }] }])
     const saved = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.json'), 'utf8'))
-    const fromResult = await runProgram(
-      [...BASICS, '--from', 'layerprune-output/similarity.json', '--json'],
-      { cwd },
-    )
+    const fromResult = await runProgram([...BASICS, '--from', 'layerprune-output/similarity.json', '--json'], { cwd })
     const { start, end } = saved.best
     expect(JSON.parse(fromResult.stdout).candidates).toMatchObject([{ removed: [{ start, end }] }])
   })
@@ -151,12 +119,7 @@ describe('evaluate', () => {
     ['layers named twice', ['--drop', '1', '--start', '0', '--end', '1'], 2, /named more than once/],
     ['no plan', ['--plan', 'nowhere.json'], 1, /nowhere\.json cannot be read/],
     ['a number that is none', ['--dataset-skip', '-1'], 2, /--dataset-skip/],
-    [
-      'texts that are not there',
-      ['--dataset-skip', '7'],
-      1,
-      /holds no text to measure after its first 7 texts/,
-    ],
+    ['texts that are not there', ['--dataset-skip', '7'], 1, /holds no text to measure after its first 7 texts/],
   ])('refuses %s', async (_, flags, code, message) => {
     const { exitCode, stdout, stderr } = await runProgram([...BASICS, ...flags])
     expect(stderr).toMatch(message)
@@ -166,9 +129,7 @@ describe('evaluate', () => {
   })
 
   it('refuses a checkpoint that was saved without its head', async () => {
-    const { exitCode, stderr } = await runProgram([
-      ...['evaluate', '--model', headlessCopy(), '--dataset', TEXTS],
-    ])
+    const { exitCode, stderr } = await runProgram([...['evaluate', '--model', headlessCopy(), '--dataset', TEXTS]])
     expect(stderr).toContain('error: the model has no head, so it gives no perplexity')
     expect(exitCode).toBe(1)
   })

@@ -15,9 +15,7 @@ it('heal prints what was trained and what came of it, and does not write twice',
   expect(stderr).toMatch(/^the training takes about \d+ MB of memory\n$/)
   const lines = stdout.trim().split('\n')
   expect(lines[0]).toMatch(/^Wrote the healed model to healed \(\d+ kB\)\.$/)
-  expect(lines[1]).toMatch(
-    /^Trained 11,520 parameters in 9 modules for 2 steps \(\d+ s, [\d,]+ tokens\/s\)\./,
-  )
+  expect(lines[1]).toMatch(/^Trained 11,520 parameters in 9 modules for 2 steps \(\d+ s, [\d,]+ tokens\/s\)\./)
   expect(lines[2]).toMatch(/^Perplexity on 2 other texts of .*texts\.jsonl \(\d+ tokens\):$/)
   expect(lines.slice(3, 5).map((line) => line.trim().split(/\s+/)[0])).toEqual(['before', 'after'])
   expect(lines.slice(5)).toEqual(['To publish it:', '  hf upload YOUR_NAME/healed healed'])

@@ -97,9 +97,7 @@ describe('a model and a dataset by their ids', () => {
     expect(stderr).not.toContain('error')
     expect(exitCode).toBe(0)
     const result = JSON.parse(stdout)
-    const local = JSON.parse(
-      (await measure({ model: join(FIXTURES, 'families/llama'), dataset: TEXTS })).stdout,
-    )
+    const local = JSON.parse((await measure({ model: join(FIXTURES, 'families/llama'), dataset: TEXTS })).stdout)
     expect(result.distances).toEqual(local.distances)
     expect(result.model).toMatchObject({ id: 'org/llama', revision: server.commitOf('org/llama') })
     expect(result.dataset).toMatchObject({
@@ -119,9 +117,7 @@ describe('a model and a dataset by their ids', () => {
     expect(atCdn.length).toBeGreaterThan(0)
     expect(atCdn.filter(({ authorization }) => authorization !== undefined)).toEqual([])
     expect(
-      server.requests
-        .filter(({ at }) => at === 'hub')
-        .every(({ authorization }) => authorization === 'Bearer hf_good'),
+      server.requests.filter(({ at }) => at === 'hub').every(({ authorization }) => authorization === 'Bearer hf_good'),
     ).toBe(true)
     const { slices } = parse(readFileSync(join(cwd, 'out/slice.yaml'), 'utf8'))
     expect(slices[0].sources[0].model).toBe('org/llama')
@@ -143,14 +139,7 @@ describe('a model and a dataset by their ids', () => {
     writeFileSync(join(cwd, 'mixed.jsonl'), toJsonl(mixed))
     writeFileSync(join(cwd, 'file.jsonl'), toJsonl(texts.slice(2)))
     const run = async (...flags: string[]) => {
-      const args = [
-        '--model',
-        join(FIXTURES, 'families/llama'),
-        '--layers-to-skip',
-        '1',
-        '--json',
-        '--dataset',
-      ]
+      const args = ['--model', join(FIXTURES, 'families/llama'), '--layers-to-skip', '1', '--json', '--dataset']
       return runProgram(['similarity', ...args, ...flags], { cwd, env: hubEnv() })
     }
     const shares = ['org/many:2', 'org/texts:1', 'file.jsonl:1']
@@ -244,24 +233,14 @@ describe('what cannot be had is refused with the next step', () => {
       'model org/gated is gated',
       /with the account of the token in HF_TOKEN/,
     ],
-    [
-      { model: 'org/private' },
-      {},
-      'the Hub has no model org/private, or it is private',
-      /for a private model log in/,
-    ],
+    [{ model: 'org/private' }, {}, 'the Hub has no model org/private, or it is private', /for a private model log in/],
     [
       { model: 'org/private' },
       { HF_TOKEN: 'hf_x' },
       'no model org/private that the token may see',
       /the token in HF_TOKEN has access/,
     ],
-    [
-      { model: 'org/none' },
-      {},
-      'org/none is not a local folder, and the Hub has no model org/none',
-      /check the name/,
-    ],
+    [{ model: 'org/none' }, {}, 'org/none is not a local folder, and the Hub has no model org/none', /check the name/],
     [{}, { HF_TOKEN: 'wrong' }, 'the Hub refuses the token in HF_TOKEN', /make a new token/],
     [{ revision: 'v9' }, {}, 'model org/llama has no revision v9', /branches and tags/],
     [{ model: 'org/pickle' }, {}, 'pytorch_model.bin is not a valid PyTorch file', /download/],

@@ -21,9 +21,7 @@ describe('layerprune inspect', () => {
 
   it('says what layers are worth that have a mixer or an MLP, and names all parts', async () => {
     const { stdout } = await run('inspect', '--model', join(FIXTURES, 'families/nemotron-h'))
-    expect(stdout).toContain(
-      '\nlayers   each is a mixer or an MLP, so 5 of them are about 2.5 usual layers\n',
-    )
+    expect(stdout).toContain('\nlayers   each is a mixer or an MLP, so 5 of them are about 2.5 usual layers\n')
     const rows = [...stdout.matchAll(/^\| [A-Za-z ,]+ \| +([\d,]+) \| +[\d.]+ % \|$/gm)]
     const counts = rows.map(([, count]) => Number(count!.replaceAll(',', '')))
     expect(counts.at(-1)).toBe(counts.slice(0, -1).reduce((sum, count) => sum + count))

@@ -62,21 +62,15 @@ describe('similarity --metric', () => {
     expect(Object.keys(saved.metrics)).toEqual(['angular', 'cosine'])
     expect(saved.metrics.angular.best).toMatchObject({ start: 4, end: 8 })
     expect(findSchemaProblem('similarity', { ...saved, metric: 'l1' })).toContain('/metric')
-    expect(findSchemaProblem('similarity', { ...saved, metrics: { l1: saved.metrics.angular } })).toContain(
-      '/metrics',
-    )
+    expect(findSchemaProblem('similarity', { ...saved, metrics: { l1: saved.metrics.angular } })).toContain('/metrics')
   })
 
   it("cuts the first metric's block, in PruneMe's file and the slices too", async () => {
     const csv = readFileSync(join(cwd, 'euclidean/layer_distances.csv'), 'utf8').trim().split('\n')
     expect(csv[0]).toBe('block_start,block_end,average_distance')
-    expect(csv.slice(1).map((row) => Number(row.split(',')[2]))).toEqual(
-      read('euclidean/similarity.json').distances[4],
-    )
+    expect(csv.slice(1).map((row) => Number(row.split(',')[2]))).toEqual(read('euclidean/similarity.json').distances[4])
     const ranges = (yaml: string) =>
-      parse(yaml).slices.map(
-        (slice: { sources: { layer_range: number[] }[] }) => slice.sources[0]!.layer_range,
-      )
+      parse(yaml).slices.map((slice: { sources: { layer_range: number[] }[] }) => slice.sources[0]!.layer_range)
     const kept = [
       [0, 3],
       [7, 12],
@@ -98,9 +92,7 @@ describe('similarity --metric', () => {
     const endOf = ({ stdout }: { stdout: string }) => withoutAdvice(stdout).split('\n').slice(-14)
     expect(endOf(named)).toEqual(endOf(alone))
     for (const file of ['layer_distances.csv', 'slice.yaml', 'distances.svg']) {
-      expect(readFileSync(join(cwd, 'named', file), 'utf8')).toBe(
-        readFileSync(join(cwd, 'alone', file), 'utf8'),
-      )
+      expect(readFileSync(join(cwd, 'named', file), 'utf8')).toBe(readFileSync(join(cwd, 'alone', file), 'utf8'))
     }
   })
 
@@ -157,10 +149,7 @@ describe('similarity --metric', () => {
   })
 
   it.each([
-    [
-      'angula',
-      'metric must be angular, cosine, block-influence, relative-magnitude or euclidean, found angula',
-    ],
+    ['angula', 'metric must be angular, cosine, block-influence, relative-magnitude or euclidean, found angula'],
     ['angular,', 'or euclidean, found nothing'],
     ['angular,angular', 'metric angular is named more than once'],
   ])('refuses %s', async (names, message) => {

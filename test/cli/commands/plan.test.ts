@@ -2,13 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import {
-  evaluatePerplexity,
-  measureSimilarity,
-  measureTasks,
-  planLayers,
-  STRATEGIES,
-} from '../../../src/index.js'
+import { evaluatePerplexity, measureSimilarity, measureTasks, planLayers, STRATEGIES } from '../../../src/index.js'
 import { FIXTURES, TEXTS } from '../../support/paths.js'
 import { runProgram } from '../../support/run-program.js'
 import { writeTaskData } from '../../support/task-data.js'
@@ -18,25 +12,13 @@ const MODEL = join(FIXTURES, 'families/qwen3-moe-mixed')
 const ON_TEXTS = ['--dataset', TEXTS, '--dataset-size', '4']
 const BASICS = ['plan', '--model', MODEL, '--layers-to-skip', '2']
 
-const chooseTask = (folder: string) => [
-  '--task',
-  'piqa',
-  '--task-data',
-  `piqa=${writeTaskData(folder, 'piqa', 9)}`,
-]
+const chooseTask = (folder: string) => ['--task', 'piqa', '--task-data', `piqa=${writeTaskData(folder, 'piqa', 9)}`]
 
 describe('plan', () => {
   it.each(STRATEGIES)('%s gives a plan that the other commands take', async (strategy) => {
     const cwd = makeTempFolder()
     const { exitCode, stdout, stderr } = await runProgram(
-      [
-        ...BASICS,
-        '--strategy',
-        strategy,
-        ...(strategy === 'task' ? chooseTask(cwd) : ON_TEXTS),
-        '-o',
-        'plan.json',
-      ],
+      [...BASICS, '--strategy', strategy, ...(strategy === 'task' ? chooseTask(cwd) : ON_TEXTS), '-o', 'plan.json'],
       { cwd },
     )
     expect(stderr).not.toContain('error')
@@ -53,12 +35,10 @@ describe('plan', () => {
     expect(stdout.includes('\nTo check it by perplexity:\n  layerprune evaluate ')).toBe(!isChecked)
     expect(stdout).toMatch(/\nTo make the cut:\n {2}layerprune prune --model \S+ --plan plan\.json .*\n$/)
     const slices = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
-    const kept = parse(slices.stdout).slices.flatMap(
-      ({ sources }: { sources: { layer_range: number[] }[] }) => {
-        const [start, end] = sources[0]!.layer_range as [number, number]
-        return Array.from({ length: end - start }, (_, index) => start + index)
-      },
-    )
+    const kept = parse(slices.stdout).slices.flatMap(({ sources }: { sources: { layer_range: number[] }[] }) => {
+      const [start, end] = sources[0]!.layer_range as [number, number]
+      return Array.from({ length: end - start }, (_, index) => start + index)
+    })
     const goes = (layer: number) =>
       plan.removed.some(({ start, end }: { start: number; end: number }) => start <= layer && layer < end)
     expect(kept).toEqual([0, 1, 2, 3].filter((layer) => !goes(layer)))
@@ -100,24 +80,14 @@ describe('plan', () => {
   })
 
   it.each([
-    [
-      'no texts',
-      ['--model', MODEL, '--layers-to-skip', '2'],
-      2,
-      /the strategy angular needs texts: give --dataset/,
-    ],
+    ['no texts', ['--model', MODEL, '--layers-to-skip', '2'], 2, /the strategy angular needs texts: give --dataset/],
     [
       'more layers than there are',
       ['--model', MODEL, ...ON_TEXTS, '--layers-to-skip', '4'],
       2,
       /must be 1 to 3 for a model of 4/,
     ],
-    [
-      'an unknown strategy',
-      [...BASICS.slice(1), ...ON_TEXTS, '--strategy', 'best'],
-      2,
-      /--strategy.*angular, deepest/,
-    ],
+    ['an unknown strategy', [...BASICS.slice(1), ...ON_TEXTS, '--strategy', 'best'], 2, /--strategy.*angular, deepest/],
     ['no number of layers', ['--model', MODEL, ...ON_TEXTS], 2, /--layers-to-skip/],
   ])('refuses %s', async (_, flags, code, message) => {
     const { exitCode, stdout, stderr } = await runProgram(['plan', ...flags])
@@ -149,14 +119,10 @@ describe('similarity --verify', () => {
       dataset: TEXTS,
       datasetSkip: 4,
       datasetSize: 3,
-      candidates: verification.blocks.map(({ start, end }: { start: number; end: number }) => [
-        { start, end },
-      ]),
+      candidates: verification.blocks.map(({ start, end }: { start: number; end: number }) => [{ start, end }]),
     })
     const perplexities = expected.candidates.map(({ perplexity }) => perplexity)
-    expect(verification.blocks.map(({ perplexity }: { perplexity: number }) => perplexity)).toEqual(
-      perplexities,
-    )
+    expect(verification.blocks.map(({ perplexity }: { perplexity: number }) => perplexity)).toEqual(perplexities)
     const { start, end, perplexity, perplexityRank } = verification.recommended
     expect([perplexity, perplexityRank]).toEqual([Math.min(...perplexities.map(Number)), 1])
     expect(JSON.parse(read('plan.json'))).toMatchObject({ strategy: 'verified', removed: [{ start, end }] })
@@ -166,9 +132,7 @@ describe('similarity --verify', () => {
   it('measures the first 128 texts unless --dataset-size is given, and reports that no texts remain for the check', async () => {
     const { exitCode, stdout, stderr } = await runProgram(args, { cwd: makeTempFolder() })
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
-    expect(stderr).toContain(
-      'measuring distances on the first 128 texts, and perplexity on the 32 after them',
-    )
+    expect(stderr).toContain('measuring distances on the first 128 texts, and perplexity on the 32 after them')
     expect(stderr).toMatch(
       /error: \S+ holds 7 texts, and the distances are measured on all: no text is left to check the blocks\nhint: --dataset-size 5\n/,
     )
@@ -181,14 +145,10 @@ it('plan --strategy task removes the layers without which right answers are like
   const plan = await planLayers({ ...options, layersToSkip: 2 })
   const { steps } = plan.scores as { steps: { layer: number; perplexity: number }[] }
   expect(plan.dataset).toEqual({ id: 'baber/piqa', split: 'train', documents: 8, fewshot: 0 })
-  const losses = await Promise.all(
-    [0, 1, 2, 3].map((layer) => lossWithout(layer, join(taskData.piqa, 'train.jsonl'))),
-  )
+  const losses = await Promise.all([0, 1, 2, 3].map((layer) => lossWithout(layer, join(taskData.piqa, 'train.jsonl'))))
   expect(steps[0]!.layer).toBe(losses.indexOf(Math.min(...losses)))
   expect(Math.log(steps[0]!.perplexity)).toBeCloseTo(Math.min(...losses), 4)
-  await expect(planLayers({ ...options, strategy: 'deepest', layersToSkip: 1 })).rejects.toThrow(
-    '`task` requires',
-  )
+  await expect(planLayers({ ...options, strategy: 'deepest', layersToSkip: 1 })).rejects.toThrow('`task` requires')
   await expect(planLayers({ model: MODEL, strategy: 'task', layersToSkip: 1 })).rejects.toThrow('give `task`')
   const withTexts = { ...options, layersToSkip: 1, dataset: 'texts.jsonl' }
   await expect(planLayers(withTexts)).rejects.toThrow(
@@ -219,9 +179,7 @@ describe('plan --objective task:NAME', () => {
   })
 
   it('makes repaired measure on documents what it repairs on texts', async () => {
-    const { exitCode, stdout } = await run(
-      ...['--strategy', 'repaired', '--dataset', TEXTS, '--dataset-size', '4'],
-    )
+    const { exitCode, stdout } = await run(...['--strategy', 'repaired', '--dataset', TEXTS, '--dataset-size', '4'])
     expect(exitCode).toBe(0)
     expect(stdout).toContain('| repaired perplexity of right answers after |')
     expect(stdout).toContain('Chosen on 8 documents of the split train, repaired on the first 4 texts.')

@@ -65,16 +65,11 @@ hint: give more texts with --dataset or --dataset-size
   it('writes a model that is better than the cut, and says how much, in JSON and in the card', async () => {
     const cwd = makeTexts()
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl']
-    const { exitCode, stdout, stderr } = await repair(
-      cwd,
-      ...['--drop', '4:8,10:11', ...texts, '--json', '--verbose'],
-    )
+    const { exitCode, stdout, stderr } = await repair(cwd, ...['--drop', '4:8,10:11', ...texts, '--json', '--verbose'])
     expect(exitCode).toBe(0)
     const phases = ['opening', 'whole model', 'moments', 'equations', 'changing', 'perplexity']
     const figures = phases.map((phase) => `${phase} \\d+\\.\\d s in [\\d.]+ [MG]B`).join(', ')
-    expect(stderr).toMatch(
-      new RegExp(`^repair: \\d+\\.\\d s, at most [\\d.]+ [MG]B of memory: ${figures}$`, 'm'),
-    )
+    expect(stderr).toMatch(new RegExp(`^repair: \\d+\\.\\d s, at most [\\d.]+ [MG]B of memory: ${figures}$`, 'm'))
     const { repair: report, layers, samples, tokensPerSecond } = JSON.parse(stdout)
     expect(layers).toBe(7)
     expect(tokensPerSecond).toMatchObject({ tokens: 256 })
@@ -153,16 +148,7 @@ hint: give more texts with --dataset or --dataset-size
     expect(stderr).toContain('skipped 3 texts to measure on, because the repair is fitted on them')
     expect(JSON.parse(stdout).repair.evaluation).toMatchObject({ texts: 2, repeated: 3 })
 
-    const same = await repair(
-      cwd,
-      '--force',
-      '--drop',
-      '5',
-      '--dataset',
-      'fit.jsonl',
-      '--evaluate-on',
-      'fit.jsonl',
-    )
+    const same = await repair(cwd, '--force', '--drop', '5', '--dataset', 'fit.jsonl', '--evaluate-on', 'fit.jsonl')
     expect(same.exitCode).toBe(1)
     expect(same.stderr).toMatch(/^error: fit\.jsonl holds no text .* to measure on but 24 of those/m)
   })

@@ -1,13 +1,4 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -63,9 +54,7 @@ describe('prune', () => {
     expect(stdout).toMatch(/^m without layer 1 \(0-based, 1 of 3\): 2 layers\n/)
     expect(stdout).toMatch(/\n {2}config\.json +\d+ B\n/)
     expect(stdout).toMatch(/\nWrote \d+ files, \d+ kB to pruned\.\n/)
-    expect(stdout).toMatch(
-      /\n {2}parameters +[\d,]+ +[\d,]+ {2}-\d+ %\n {2}weights +\d+ kB +\d+ kB {2}-\d+ %\n/,
-    )
+    expect(stdout).toMatch(/\n {2}parameters +[\d,]+ +[\d,]+ {2}-\d+ %\n {2}weights +\d+ kB +\d+ kB {2}-\d+ %\n/)
     expect(stdout).toMatch(/\n {2}tokens\/s\* +[\d,]+ +[\d,]+ {2}[+-]?\d+ %\n/)
     expect(stdout).toMatch(
       /\nTo measure it:\n {2}layerprune evaluate --model pruned --dataset texts\.jsonl\nTo publish it:\n {2}hf upload YOUR_NAME\/pruned pruned\n$/,
@@ -87,9 +76,7 @@ describe('prune', () => {
       'tokenizer.json',
       'tokenizer_config.json',
     ])
-    expect(readFileSync(join(cwd, 'pruned/additional_chat_templates/tools.jinja'), 'utf8')).toBe(
-      '{{ tools }}',
-    )
+    expect(readFileSync(join(cwd, 'pruned/additional_chat_templates/tools.jinja'), 'utf8')).toBe('{{ tools }}')
     const index = JSON.parse(readFileSync(join(cwd, 'pruned/model.safetensors.index.json'), 'utf8'))
     const sizes = Object.keys(index.weight_map).length
     expect(sizes).toBeGreaterThan(10)
@@ -103,18 +90,13 @@ describe('prune', () => {
     const shards = names.filter((name: string) => name.endsWith('.safetensors'))
     expect(shards).toEqual(shards.length === 1 ? ['model.safetensors'] : shards)
     for (const [position, name] of shards.entries()) {
-      if (shards.length > 1)
-        expect(name).toBe(`model-0000${position + 1}-of-0000${shards.length}.safetensors`)
+      if (shards.length > 1) expect(name).toBe(`model-0000${position + 1}-of-0000${shards.length}.safetensors`)
     }
     expect(names.includes('model.safetensors.index.json')).toBe(shards.length > 1)
   })
 
   it.each([
-    [
-      'an anchor of the tags',
-      'tags: &t [a]\nmore: *t\n',
-      `tags: &t [ a, layerprune ]\nmore: *t\n${HUB_KEYS}`,
-    ],
+    ['an anchor of the tags', 'tags: &t [a]\nmore: *t\n', `tags: &t [ a, layerprune ]\nmore: *t\n${HUB_KEYS}`],
     ['an alias that leads nowhere', 'tags: [a]\nmore: *t\n', 'tags: [a]\nmore: *t\n'],
     ['the end of a document', '...\n', `${HUB_KEYS}tags:\n  - layerprune\n...\n`],
     ['one tag that is no list', 'tags: a\n', `tags:\n  - a\n  - layerprune\n${HUB_KEYS}`],

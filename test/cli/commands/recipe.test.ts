@@ -27,9 +27,7 @@ describe('recipe', () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toContain('changes gate_proj, up_proj, down_proj\n')
     // 5000 steps of 16 sequences of 128 tokens, of 4 bytes each
-    expect(stdout).toContain(
-      '\nabout 2,275,556 epochs of the texts, too many: give more texts, or --steps 1 for 3\n',
-    )
+    expect(stdout).toContain('\nabout 2,275,556 epochs of the texts, too many: give more texts, or --steps 1 for 3\n')
     expect(stdout).toContain('\n  axolotl train layerprune-recipe/axolotl.yaml\n')
     expect(stdout).toMatch(
       /\nOr train it on this machine, 200 steps of 4 x 128 tokens in about [\d.]+ s \([\d,]+ tokens\/s; .*\):\n {2}layerprune heal --model pruned --dataset texts\.jsonl --dataset-column body -o pruned-healed\n$/,

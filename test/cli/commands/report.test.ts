@@ -32,12 +32,9 @@ describe('report', () => {
 
   it('says which file it cannot show', async () => {
     writeFileSync(join(cwd, 'other.json'), '{"schema":"other/1"}')
-    const { exitCode, stderr } = await runProgram(
-      ['report', 'similarity.json', 'other.json', '-o', 'no.html'],
-      {
-        cwd,
-      },
-    )
+    const { exitCode, stderr } = await runProgram(['report', 'similarity.json', 'other.json', '-o', 'no.html'], {
+      cwd,
+    })
     expect(exitCode).toBe(1)
     expect(stderr).toContain('error: other.json is not a saved result')
     expect(existsSync(join(cwd, 'no.html'))).toBe(false)
@@ -75,8 +72,7 @@ describe('plot', () => {
       .toBuffer({ resolveWithObject: true })
     const inked = Array.from(
       { length: info.height },
-      (_, y) =>
-        [...data.subarray(y * info.width, (y + 1) * info.width)].filter((value) => value < 128).length,
+      (_, y) => [...data.subarray(y * info.width, (y + 1) * info.width)].filter((value) => value < 128).length,
     ).filter((count) => count > 0)
     expect(inked[0]).toBeLessThan(inked.at(-1)!)
   })
@@ -91,10 +87,7 @@ describe('plot', () => {
     [['-o', 'plot.gif'], 'plot.gif is not a plot file: expected a name that ends in .svg or .png'],
     [['-o', 'plot.svg', '--scale', 'row'], '--scale requires --kind heatmap'],
     [['-o', 'plot.svg', '--layers-to-skip', '12'], 'layers to skip must be 1 to 11'],
-    [
-      ['-o', 'plot.svg', '--kind', 'perplexity', '--layers-to-skip', '2'],
-      '--layers-to-skip cannot be combined with',
-    ],
+    [['-o', 'plot.svg', '--kind', 'perplexity', '--layers-to-skip', '2'], '--layers-to-skip cannot be combined with'],
   ])('refuses %j', async (args, message) => {
     const { exitCode, stderr } = await plot(...args)
     expect(exitCode).toBe(2)
@@ -104,10 +97,9 @@ describe('plot', () => {
 
 describe('similarity', () => {
   const measure = (...args: string[]) =>
-    runProgram(
-      ['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '1', '--quiet', ...args],
-      { cwd },
-    )
+    runProgram(['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '1', '--quiet', ...args], {
+      cwd,
+    })
 
   it('draws the map of all blocks to files and to the report', async () => {
     const plots = ['--plot', 'made/here/a.svg', '--plot', 'a.png']

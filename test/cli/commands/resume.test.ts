@@ -92,15 +92,12 @@ describe('resuming', () => {
     return partial!
   }
 
-  it.each([1, 2, 3])(
-    'resumes an interrupted run in the middle of a window, after %d batches',
-    async (batches) => {
-      const partial = await stopAfter(batches)
-      expect(partial).toMatchObject({ partial: true, dataset: { samples: 2 * batches } })
-      const resumed = await measureSimilarity({ ...OPTIONS, resumeFrom: partial })
-      expect(resumed).toEqual(await measureSimilarity(OPTIONS))
-    },
-  )
+  it.each([1, 2, 3])('resumes an interrupted run in the middle of a window, after %d batches', async (batches) => {
+    const partial = await stopAfter(batches)
+    expect(partial).toMatchObject({ partial: true, dataset: { samples: 2 * batches } })
+    const resumed = await measureSimilarity({ ...OPTIONS, resumeFrom: partial })
+    expect(resumed).toEqual(await measureSimilarity(OPTIONS))
+  })
 
   it('continues to an identical result within a memory limit', async () => {
     const options = { ...OPTIONS, maxMemory: 2e9 }
@@ -148,17 +145,7 @@ describe('resuming', () => {
 
   it('on the command line starts from the beginning if there is nothing to resume, and says so', async () => {
     const cwd = makeTempFolder()
-    const flags = [
-      'similarity',
-      '--model',
-      LLAMA,
-      '--dataset',
-      TEXTS,
-      '--layers-to-skip',
-      '1',
-      '--output',
-      'out',
-    ]
+    const flags = ['similarity', '--model', LLAMA, '--dataset', TEXTS, '--layers-to-skip', '1', '--output', 'out']
     const { exitCode, stderr } = await runProgram([...flags, '--resume'], { cwd })
     expect(exitCode).toBe(0)
     expect(stderr).toContain('there is no out/similarity.partial.json to resume: starting from the beginning')

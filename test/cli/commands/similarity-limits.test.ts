@@ -50,14 +50,11 @@ describe('--verbose', () => {
 })
 
 describe('--device', () => {
-  it.each(['cuda', 'dml', 'coreml'])(
-    '%s runs there, or says what is missing and how to get it',
-    async (device) => {
-      const { exitCode, stdout, stderr } = await similarity('--device', device)
-      if (exitCode === 0) return expect(JSON.parse(stdout).best).toBeDefined()
-      expect(exitCode).toBe(1)
-      expect(stderr).toMatch(new RegExp(`error: .*\\b${device}\\b`))
-      expect(stderr).toMatch(/hint: .*--device cpu/)
-    },
-  )
+  it.each(['cuda', 'dml', 'coreml'])('%s runs there, or says what is missing and how to get it', async (device) => {
+    const { exitCode, stdout, stderr } = await similarity('--device', device)
+    if (exitCode === 0) return expect(JSON.parse(stdout).best).toBeDefined()
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(new RegExp(`error: .*\\b${device}\\b`))
+    expect(stderr).toMatch(/hint: .*--device cpu/)
+  })
 })

@@ -69,9 +69,7 @@ describe('similarity', () => {
       [1, 3],
     ])
     expect(result.best.distance).toBe(Math.min(...result.distances[2]))
-    expect(await measureSimilarity({ model: LLAMA, dataset: TEXTS, layersToSkip: 2, tokens: 'all' })).toEqual(
-      result,
-    )
+    expect(await measureSimilarity({ model: LLAMA, dataset: TEXTS, layersToSkip: 2, tokens: 'all' })).toEqual(result)
   })
 
   it("takes PruneMe's flags and writes PruneMe's file", async () => {
@@ -122,47 +120,31 @@ describe('similarity', () => {
     for (const { distances } of results) expect(distances).toEqual(expected!.distances)
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)(
-    'stops cleanly on %s and keeps what was measured',
-    async (signal) => {
-      const cwd = makeTempFolder()
-      writeFileSync(join(cwd, 'many.jsonl'), readFileSync(TEXTS, 'utf8').repeat(20_000))
-      mkdirSync(join(cwd, 'layerprune-output'))
-      const checkpoint = nextFile(join(cwd, 'layerprune-output'), 'similarity.partial.json')
-      const run = startProgram(
-        [
-          'similarity',
-          '--model',
-          LLAMA,
-          '--dataset',
-          'many.jsonl',
-          '--layers-to-skip',
-          '1',
-          '--dataset-size',
-          '140000',
-        ],
-        { cwd },
-      )
-      // the first checkpoint comes after the first batch
-      await Promise.race([checkpoint, run.outcome])
-      run.child.kill(signal)
-      const { exitCode, stdout, stderr } = await run.outcome
-      expect(exitCode).toBe(130)
-      expect(stdout).toBe('')
-      expect(stderr).toMatch(/error: interrupted after \d+ of 140000 texts/)
-      expect(stderr).not.toContain('    at ')
-      expect(readdirSync(join(cwd, 'layerprune-output'))).toEqual(['similarity.partial.json'])
-      const partial = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.partial.json'), 'utf8'))
-      expect(partial.partial).toBe(true)
-      expect(partial.dataset.samples).toBeGreaterThan(0)
-      const slice = await runProgram(
-        ['slice-config', '--from', 'layerprune-output/similarity.partial.json'],
-        { cwd },
-      )
-      expect(slice.exitCode).toBe(0)
-      expect(slice.stderr).toContain('interrupted')
-    },
-  )
+  it.each(['SIGINT', 'SIGTERM'] as const)('stops cleanly on %s and keeps what was measured', async (signal) => {
+    const cwd = makeTempFolder()
+    writeFileSync(join(cwd, 'many.jsonl'), readFileSync(TEXTS, 'utf8').repeat(20_000))
+    mkdirSync(join(cwd, 'layerprune-output'))
+    const checkpoint = nextFile(join(cwd, 'layerprune-output'), 'similarity.partial.json')
+    const run = startProgram(
+      ['similarity', '--model', LLAMA, '--dataset', 'many.jsonl', '--layers-to-skip', '1', '--dataset-size', '140000'],
+      { cwd },
+    )
+    // the first checkpoint comes after the first batch
+    await Promise.race([checkpoint, run.outcome])
+    run.child.kill(signal)
+    const { exitCode, stdout, stderr } = await run.outcome
+    expect(exitCode).toBe(130)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/error: interrupted after \d+ of 140000 texts/)
+    expect(stderr).not.toContain('    at ')
+    expect(readdirSync(join(cwd, 'layerprune-output'))).toEqual(['similarity.partial.json'])
+    const partial = JSON.parse(readFileSync(join(cwd, 'layerprune-output/similarity.partial.json'), 'utf8'))
+    expect(partial.partial).toBe(true)
+    expect(partial.dataset.samples).toBeGreaterThan(0)
+    const slice = await runProgram(['slice-config', '--from', 'layerprune-output/similarity.partial.json'], { cwd })
+    expect(slice.exitCode).toBe(0)
+    expect(slice.stderr).toContain('interrupted')
+  })
 
   it('keeps what was measured if a later row is damaged', async () => {
     const cwd = makeTempFolder()

@@ -93,10 +93,9 @@ describe('slice-config', () => {
   })
 
   it('takes scattered layers by --drop and by --plan', async () => {
-    const dropped = await runProgram(
-      ['slice-config', '--model', 'org/model', '--drop', '2,0:1', '--num-layers', '4'],
-      { cwd },
-    )
+    const dropped = await runProgram(['slice-config', '--model', 'org/model', '--drop', '2,0:1', '--num-layers', '4'], {
+      cwd,
+    })
     const planned = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
     expect(dropped.exitCode).toBe(0)
     expect(planned.stdout).toBe(dropped.stdout)
@@ -107,17 +106,9 @@ describe('slice-config', () => {
   })
 
   it.each([
-    [
-      ['--model', 'org/model', '--start', '2', '--end', '40', '--num-layers', '32'],
-      2,
-      '[2, 40) is outside the model',
-    ],
+    [['--model', 'org/model', '--start', '2', '--end', '40', '--num-layers', '32'], 2, '[2, 40) is outside the model'],
     [['--model', 'org/model', '--start', '5', '--end', '5', '--num-layers', '32'], 2, 'is empty'],
-    [
-      ['--model', 'org/model', '--start', '0', '--end', '4', '--num-layers', '4'],
-      2,
-      'no layer would be kept',
-    ],
+    [['--model', 'org/model', '--start', '0', '--end', '4', '--num-layers', '4'], 2, 'no layer would be kept'],
     [['--model', 'org/model', '--start', '1', '--end', '4'], 2, 'number of layers is not known'],
     [['--model', LLAMA, '--start', '1', '--end', '2', '--num-layers', '9'], 2, 'has 3 layers'],
     [['--from', 'similarity.json', '--layers-to-skip', '3'], 2, '1 to 2'],

@@ -14,15 +14,7 @@ const family = (name: string) => join(FIXTURES, 'families', name)
 const measure = (model: string, flags: string[], env: Record<string, string> = {}) =>
   runProgram(
     [
-      ...[
-        'similarity',
-        '--model',
-        model,
-        '--dataset',
-        join(EXAMPLES, 'texts.jsonl'),
-        '--layers-to-skip',
-        '1',
-      ],
+      ...['similarity', '--model', model, '--dataset', join(EXAMPLES, 'texts.jsonl'), '--layers-to-skip', '1'],
       ...['--dataset-size', '8', '--max-length', '32', '--json', ...flags],
     ],
     { env },
@@ -31,8 +23,7 @@ const measure = (model: string, flags: string[], env: Record<string, string> = {
 const similarity = (model: string, ...flags: string[]) => measure(model, flags)
 
 /** In a process of its own, which reports its peak memory. */
-const similarityAlone = (model: string, ...flags: string[]) =>
-  measure(model, flags, { NODE_OPTIONS: REPORT_PEAK })
+const similarityAlone = (model: string, ...flags: string[]) => measure(model, flags, { NODE_OPTIONS: REPORT_PEAK })
 
 /**
  * A checkpoint of random embeddings, where half of each matrix is a hole in the file, which reads as zero.
@@ -79,14 +70,11 @@ function writeCheckpoint(folder: string, layers: number): number {
   ftruncateSync(file, 8 + json.length + end)
   let seed = 1
   for (const [name, shape] of tensors) {
-    const numbers = Uint16Array.from(
-      { length: count(shape) / (name.endsWith('_proj.weight') ? 2 : 1) },
-      () => {
-        seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
-        // a sign and a size about 1 for norms, 0.01 else
-        return shape.length === 1 ? 0x3f80 : ((seed >>> 31) << 15) | (0x3c00 + ((seed >>> 16) & 0xff))
-      },
-    )
+    const numbers = Uint16Array.from({ length: count(shape) / (name.endsWith('_proj.weight') ? 2 : 1) }, () => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+      // a sign and a size about 1 for norms, 0.01 else
+      return shape.length === 1 ? 0x3f80 : ((seed >>> 31) << 15) | (0x3c00 + ((seed >>> 16) & 0xff))
+    })
     writeSync(
       file,
       new Uint8Array(numbers.buffer),
@@ -162,9 +150,7 @@ describe('--dtype of safetensors', () => {
       cwd,
     })
     expect(exitCode).toBe(1)
-    expect(stderr).toContain(
-      'does not belong with 1/similarity.shard-1-of-2.json: --dtype is bf16, there fp32',
-    )
+    expect(stderr).toContain('does not belong with 1/similarity.shard-1-of-2.json: --dtype is bf16, there fp32')
   })
 
   it('is what evaluate and inspect speak of too', async () => {

@@ -130,10 +130,9 @@ describe('sweep', () => {
   })
 
   it('shows a sweep in the report', async () => {
-    const { exitCode, stdout } = await runProgram(
-      ['report', join(cwd, 'layerprune-output/sweep.json'), '-o', '-'],
-      { cwd },
-    )
+    const { exitCode, stdout } = await runProgram(['report', join(cwd, 'layerprune-output/sweep.json'), '-o', '-'], {
+      cwd,
+    })
     expect(exitCode).toBe(0)
     expect(stdout).toContain('How many layers can go')
     const [section] = /<section class="sweep"[\s\S]*?<\/section>/.exec(stdout)!

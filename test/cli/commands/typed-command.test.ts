@@ -9,15 +9,7 @@ it('a card names the command that was typed, and no place on this machine', () =
   const folder = makeTempFolder()
   mkdirSync(join(folder, 'my texts'))
   const words = [
-    ...[
-      'prune',
-      '--model',
-      join(folder, 'm'),
-      '--drop=1:3',
-      '-o',
-      relative('.', join(folder, 'out')),
-      '--repair',
-    ],
+    ...['prune', '--model', join(folder, 'm'), '--drop=1:3', '-o', relative('.', join(folder, 'out')), '--repair'],
     ...['--dataset', join(folder, 'my texts'), `${folder}/more.jsonl:0.3`, `--evaluate-on=${folder}/x.jsonl`],
     ...['--tokenizer', 'org/other', '--base', 'https://me:secret@hub.example/org/base', '--quiet'],
   ]

@@ -25,8 +25,7 @@ describe('drawBlockMap', () => {
     const result = allSizesResult(4, 2, (start) => Number(start === 0 || start === 3))
     const [bright, dark] = ['253;231;37', '68;1;84']
     const [best, chosen] = ['213;94;0', '255;255;255']
-    const half = (upper: string, lower: string) =>
-      `\u001b[48;2;${lower}m\u001b[38;2;${upper}m▀▀\u001b[39m\u001b[49m`
+    const half = (upper: string, lower: string) => `\u001b[48;2;${lower}m\u001b[38;2;${upper}m▀▀\u001b[39m\u001b[49m`
     const lower = (color: string) => `\u001b[38;2;${color}m▄▄\u001b[39m`
     const map = drawBlockMap(result, { width: 40, color: true, truecolor: true })
     expect(cleanPainted(map)).toBe(map)
@@ -42,19 +41,16 @@ describe('drawBlockMap', () => {
     [32, 40],
     [126, 80],
     [126, 30],
-  ])(
-    'fits %i layers in a window of %i columns, with the row of the block that was asked for',
-    (layers, width) => {
-      const size = Math.max(1, Math.floor(layers / 4))
-      const map = drawBlockMap(
-        allSizesResult(layers, size, (start) => (start * 7) % 13),
-        { width },
-      )
-      const rows = map.split('\n').slice(1, -2)
-      expect(rows.length).toBeLessThanOrEqual(43)
-      expect(Math.max(...rows.map(displayWidth))).toBeLessThanOrEqual(width)
-      expect(rows.filter((row) => row.includes('>')).map((row) => Number(row.split('>')[0]))).toEqual([size])
-      for (const row of rows) expect(row.match(/●/g)).toHaveLength(1)
-    },
-  )
+  ])('fits %i layers in a window of %i columns, with the row of the block that was asked for', (layers, width) => {
+    const size = Math.max(1, Math.floor(layers / 4))
+    const map = drawBlockMap(
+      allSizesResult(layers, size, (start) => (start * 7) % 13),
+      { width },
+    )
+    const rows = map.split('\n').slice(1, -2)
+    expect(rows.length).toBeLessThanOrEqual(43)
+    expect(Math.max(...rows.map(displayWidth))).toBeLessThanOrEqual(width)
+    expect(rows.filter((row) => row.includes('>')).map((row) => Number(row.split('>')[0]))).toEqual([size])
+    for (const row of rows) expect(row.match(/●/g)).toHaveLength(1)
+  })
 })

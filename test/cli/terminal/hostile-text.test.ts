@@ -47,9 +47,7 @@ describe('text from the files of strangers', () => {
     expect(Object.keys(output).filter((name) => name.startsWith('print'))).toEqual(
       expect.arrayContaining(Object.keys(CALLS)),
     )
-    expect(Object.keys(output).filter((name) => name.startsWith('print'))).toHaveLength(
-      Object.keys(CALLS).length,
-    )
+    expect(Object.keys(output).filter((name) => name.startsWith('print'))).toHaveLength(Object.keys(CALLS).length)
   })
 
   it.each(Object.entries(CALLS))('cannot steer the terminal by %s', async (_, print) => {

@@ -9,9 +9,7 @@ const commandOf = (change: Partial<typeof model>, more = {}) =>
 
 it('names model, layers and a folder', () => {
   expect(commandOf({ id: 'org/model' })).toBe('layerprune prune --model org/model --drop 1:3 -o model-pruned')
-  expect(commandOf({ id: 'org/model', askedRevision: 'v2' })).toContain(
-    '--model org/model --revision v2 --drop',
-  )
+  expect(commandOf({ id: 'org/model', askedRevision: 'v2' })).toContain('--model org/model --revision v2 --drop')
 })
 
 it('takes what perplexity recommends, and says if nothing was checked', () => {

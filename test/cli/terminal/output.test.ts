@@ -26,9 +26,7 @@ describe('formatFailure', () => {
     const error = new LayerpruneError('`maxMemory: 4GB` was given', {
       hint: 'omit `maxMemory`, not `other: 1`',
     })
-    expect(formatFailure(error)).toBe(
-      'error: --max-memory 4GB was given\nhint: omit --max-memory, not `other: 1`',
-    )
+    expect(formatFailure(error)).toBe('error: --max-memory 4GB was given\nhint: omit --max-memory, not `other: 1`')
     setFlags(new Map())
   })
 
@@ -74,9 +72,7 @@ describe('formatFailure', () => {
 
   it('colours the words in front only', () => {
     const error = new LayerpruneError('no', { hint: 'yes' })
-    expect(formatFailure(error, { color: true })).toBe(
-      '\u001b[31merror:\u001b[39m no\n\u001b[2mhint:\u001b[22m yes',
-    )
+    expect(formatFailure(error, { color: true })).toBe('\u001b[31merror:\u001b[39m no\n\u001b[2mhint:\u001b[22m yes')
   })
 })
 
@@ -101,11 +97,8 @@ describe.skipIf(process.platform === 'win32')('in a process of its own', () => {
     await writeFile(main, `${imports}output.guardOutput()\n${code}`)
     return new Promise<{ stdout: string; stderr: string; code: number }>((resolve) => {
       const shell = `set -o pipefail; '${process.execPath}' '${main}' ${redirect}`
-      execFile(
-        'bash',
-        ['-c', shell],
-        { env: { ...process.env, ...env }, maxBuffer: 1e8 },
-        (error, stdout, stderr) => resolve({ stdout, stderr, code: error === null ? 0 : Number(error.code) }),
+      execFile('bash', ['-c', shell], { env: { ...process.env, ...env }, maxBuffer: 1e8 }, (error, stdout, stderr) =>
+        resolve({ stdout, stderr, code: error === null ? 0 : Number(error.code) }),
       )
     })
   }
@@ -118,10 +111,7 @@ describe.skipIf(process.platform === 'win32')('in a process of its own', () => {
   })
 
   it('ends quietly when the reader leaves, and finishes its work', async () => {
-    const { stdout, stderr, code } = await run(
-      `${long}; ${long}; output.printNote('files are written')`,
-      '| head -n 1',
-    )
+    const { stdout, stderr, code } = await run(`${long}; ${long}; output.printNote('files are written')`, '| head -n 1')
     expect(stdout).toBe(`${'x'.repeat(99)}\n`)
     expect(stderr).toBe('files are written\n')
     expect(code).toBe(0)

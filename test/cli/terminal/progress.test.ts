@@ -7,11 +7,7 @@ import type { Progress } from '../../../src/base/progress.js'
 import { createBar } from '../../../src/cli/terminal/bar.js'
 import { printNote } from '../../../src/cli/terminal/output.js'
 import { createProgress } from '../../../src/cli/terminal/progress.js'
-import {
-  describeProgress,
-  formatProgress,
-  type ProgressLine,
-} from '../../../src/cli/terminal/progress-line.js'
+import { describeProgress, formatProgress, type ProgressLine } from '../../../src/cli/terminal/progress-line.js'
 import { FIXTURES, PROGRAM, TEXTS } from '../../support/paths.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 import { Screen } from '../../support/watched-screen.js'

@@ -55,17 +55,13 @@ describe('formatBlockTable', () => {
       ].join('\n'),
     )
     const [wide] = formatBlockTable(blocks, best, { width: 90, others }).split('\n')
-    expect(wide).toBe(
-      '| start | end | layers removed | angular | ± std err |   cosine | euclidean |         |',
-    )
+    expect(wide).toBe('| start | end | layers removed | angular | ± std err |   cosine | euclidean |         |')
   })
 
   it('colours the best row only', () => {
     const lines = formatBlockTable(blocks, best, { color: true }).split('\n')
     const colored = lines.filter((line) => line.includes('\u001b'))
-    expect(colored).toEqual([
-      '\u001b[32m|     1 |   3 |           1..2 |   0.1876 |    0.0009 | nearest |\u001b[39m',
-    ])
+    expect(colored).toEqual(['\u001b[32m|     1 |   3 |           1..2 |   0.1876 |    0.0009 | nearest |\u001b[39m'])
   })
 
   it('leaves columns out in a narrow window', () => {

@@ -2,9 +2,7 @@ import { expect, it } from 'vitest'
 import { wrapHelp } from '../../../src/cli/terminal/wrap-help.js'
 
 it('leaves lines that fit', () => {
-  expect(wrapHelp('Usage: a b\n\nOptions:\n  -o  a file\n', 40)).toBe(
-    'Usage: a b\n\nOptions:\n  -o  a file\n',
-  )
+  expect(wrapHelp('Usage: a b\n\nOptions:\n  -o  a file\n', 40)).toBe('Usage: a b\n\nOptions:\n  -o  a file\n')
 })
 
 it('fills a paragraph, however its lines were broken', () => {

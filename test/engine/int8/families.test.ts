@@ -5,13 +5,7 @@ import { type Model, openModel, prepareModel } from '../../../src/engine/model.j
 import { openWholeSession } from '../../../src/engine/sessions/whole-session.js'
 import { openEvaluator } from '../../../src/jobs/evaluate/open-evaluator.js'
 import { parseBlocks } from '../../../src/model/layers/blocks.js'
-import {
-  fixtureFolder,
-  listFixtures,
-  measureBlocks,
-  ONE_THREAD,
-  readReference,
-} from '../../support/fixture-model.js'
+import { fixtureFolder, listFixtures, measureBlocks, ONE_THREAD, readReference } from '../../support/fixture-model.js'
 import { largestDifference } from '../../support/largest-difference.js'
 import { LONG_TESTS, sample } from '../../support/long-tests.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
@@ -42,24 +36,17 @@ async function measureTokens({ decoder, config }: Model, tokens: number[]): Prom
   return cosines
 }
 
-it.each(sample(listFixtures(), 3))(
-  '%s in q8 is near PyTorch, texts of mixed lengths in one batch',
-  async (name) => {
-    const distances = await measureBlocks(await open(name, 'q8'), name)
-    const difference = largestDifference(
-      distances,
-      Object.values(readReference(fixtureFolder(name)).all).flat(),
-    )
-    expect(difference).toBeLessThan(0.0025)
-    expect(difference).toBeGreaterThan(0)
-  },
-)
+it.each(sample(listFixtures(), 3))('%s in q8 is near PyTorch, texts of mixed lengths in one batch', async (name) => {
+  const distances = await measureBlocks(await open(name, 'q8'), name)
+  const difference = largestDifference(distances, Object.values(readReference(fixtureFolder(name)).all).flat())
+  expect(difference).toBeLessThan(0.0025)
+  expect(difference).toBeGreaterThan(0)
+})
 
 /** ONNX Runtime takes seconds to load 64 experts in int8. */
 const mixtures = sample(
   listFixtures().filter(
-    (name) =>
-      /moe|mixtral|granite-hybrid|jamba|nemotron-h/.test(name) && (LONG_TESTS || name !== 'qwen3-moe-64'),
+    (name) => /moe|mixtral|granite-hybrid|jamba|nemotron-h/.test(name) && (LONG_TESTS || name !== 'qwen3-moe-64'),
   ),
   3,
 )

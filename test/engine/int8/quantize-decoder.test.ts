@@ -242,19 +242,16 @@ describe('--dtype q8 from safetensors', () => {
     await expect(run('q8')).rejects.toThrow('state 2 is not finite (the input of layer 2)')
   })
 
-  it.each(['gptq', 'mlx-4bit', 'fp8-blocks'])(
-    'rounds the numbers that packed weights stand for: %s',
-    async (name) => {
-      const folder = join(FIXTURES, 'packed', name)
-      const { texts, all } = readReference(folder)
-      const model = await prepareModel(await openModel({ model: folder, dtype: 'q8' }))
-      const distances = await measureTexts(model, texts, name)
-      expect(largestDifference(distances, Object.values(all).flat())).toBeLessThan(0.01)
-      const before = cached()
-      await prepareModel(await openModel({ model: folder, dtype: 'q8' }))
-      expect(cached()).toEqual(before)
-    },
-  )
+  it.each(['gptq', 'mlx-4bit', 'fp8-blocks'])('rounds the numbers that packed weights stand for: %s', async (name) => {
+    const folder = join(FIXTURES, 'packed', name)
+    const { texts, all } = readReference(folder)
+    const model = await prepareModel(await openModel({ model: folder, dtype: 'q8' }))
+    const distances = await measureTexts(model, texts, name)
+    expect(largestDifference(distances, Object.values(all).flat())).toBeLessThan(0.01)
+    const before = cached()
+    await prepareModel(await openModel({ model: folder, dtype: 'q8' }))
+    expect(cached()).toEqual(before)
+  })
 
   it('refuses weights that are too large once they are rotated', async () => {
     const model = copyLlama()

@@ -37,12 +37,9 @@ describe('position_ids', () => {
 })
 
 describe('caches', () => {
-  it.each(['past_key_values.0.key', 'past.0.value', 'past_key_values.0.decoder.key'])(
-    '%s is empty',
-    (name) => {
-      expect(feed(name, DataType.FLOAT, ['batch', 'heads', 'past', 'size']).dims).toEqual([2, 2, 0, 8])
-    },
-  )
+  it.each(['past_key_values.0.key', 'past.0.value', 'past_key_values.0.decoder.key'])('%s is empty', (name) => {
+    expect(feed(name, DataType.FLOAT, ['batch', 'heads', 'past', 'size']).dims).toEqual([2, 2, 0, 8])
+  })
 
   it.each([
     ['past.0.conv', DataType.FLOAT, ['batch_size', 64, 3], [2, 64, 3]],

@@ -224,8 +224,7 @@ describe('a plan of memory', () => {
 
   it('counts weights that each run casts as they are stored, and a float32 copy', async () => {
     const { decoder, config } = await openModel({ model: EXAMPLE })
-    const bytes = (castsPerRun: boolean) =>
-      new MemoryPlan({ ...decoder, castsPerRun }, config).leastBytes(256, 1)
+    const bytes = (castsPerRun: boolean) => new MemoryPlan({ ...decoder, castsPerRun }, config).leastBytes(256, 1)
     const { hiddenSize: hidden, heads, kvHeads, headDim } = config
     const inner = config.raw.intermediate_size as number
     const matrices = [(2 * heads + 2 * kvHeads) * headDim * hidden, 3 * inner * hidden]

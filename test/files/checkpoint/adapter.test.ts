@@ -37,12 +37,9 @@ async function differenceOf(name: string, options: Parameters<typeof openModel>[
 }
 
 describe('an adapter', () => {
-  it.each(['llama', 'gpt2', 'qwen2'])(
-    'of %s has the distances of the model that PEFT merges',
-    async (name) => {
-      expect(await differenceOf(name, { model: copyAdapter(name) })).toBeLessThan(1e-6)
-    },
-  )
+  it.each(['llama', 'gpt2', 'qwen2'])('of %s has the distances of the model that PEFT merges', async (name) => {
+    expect(await differenceOf(name, { model: copyAdapter(name) })).toBeLessThan(1e-6)
+  })
 
   it('changes the distances', async () => {
     const { all } = readReference(fixtureFolder('llama'))
@@ -91,9 +88,7 @@ describe('an adapter', () => {
     const folder = makeTempFolder()
     const fingerprint = async (model: string) => fingerprintModel(await openModel({ model }), { folder })
     const prints = await Promise.all(
-      [fixtureFolder('llama'), copyAdapter('llama'), copyAdapter('llama', { lora_alpha: 7 })].map(
-        fingerprint,
-      ),
+      [fixtureFolder('llama'), copyAdapter('llama'), copyAdapter('llama', { lora_alpha: 7 })].map(fingerprint),
     )
     expect(new Set(prints).size).toBe(3)
     expect(await fingerprint(copyAdapter('llama'))).toBe(prints[1])
@@ -119,17 +114,7 @@ describe('an adapter', () => {
   it('is measured by the program, its base named from the working folder', async () => {
     const cwd = makeTempFolder()
     const model = copyAdapter('llama', { base_model_name_or_path: relative(cwd, fixtureFolder('llama')) })
-    const args = [
-      'similarity',
-      '--model',
-      model,
-      '--dataset',
-      TEXTS,
-      '--dataset-size',
-      '2',
-      '--layers-to-skip',
-      '1',
-    ]
+    const args = ['similarity', '--model', model, '--dataset', TEXTS, '--dataset-size', '2', '--layers-to-skip', '1']
     const { exitCode, stderr } = await runProgram(args, { cwd })
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
     expect(readFileSync(join(cwd, 'layerprune-output/slice.yaml'), 'utf8')).toContain('# this is an adapter')
@@ -175,12 +160,7 @@ describe('an adapter is refused', () => {
     ['of another kind', { peft_type: 'IA3' }, /peft_type "IA3"/, /merge_and_unload/],
     ['of DoRA', { use_dora: true }, /"use_dora" true/, /merge_and_unload/],
     ['with biases of its own', { lora_bias: true }, /"lora_bias" true/, /merge_and_unload/],
-    [
-      'of parameters',
-      { target_parameters: ['experts.down_proj'] },
-      /"target_parameters"/,
-      /merge_and_unload/,
-    ],
+    ['of parameters', { target_parameters: ['experts.down_proj'] }, /"target_parameters"/, /merge_and_unload/],
     ['that changes the base', { init_lora_weights: 'pissa_niter_4' }, /pissa_niter_4/, /merge_and_unload/],
     ['with a key that is not known', { use_swirl: 3 }, /"use_swirl" 3/, /merge_and_unload/],
     ['of another rank', { r: 5 }, /expected matrices of rank 5/, /merge_and_unload/],

@@ -24,8 +24,7 @@ async function writeByte(path: string, offset: number): Promise<void> {
 }
 
 /** As if the files had been written a while ago. */
-const passTime = (ms: number) =>
-  vi.spyOn(Date, 'now').mockReturnValue(performance.timeOrigin + performance.now() + ms)
+const passTime = (ms: number) => vi.spyOn(Date, 'now').mockReturnValue(performance.timeOrigin + performance.now() + ms)
 
 describe('fingerprintModel', () => {
   async function makeModel() {
@@ -38,18 +37,15 @@ describe('fingerprintModel', () => {
     return { weights, take: () => fingerprintModel(model, { folder: join(folder, 'kept') }) }
   }
 
-  it.each([0, 70_001, 12_345_678, LARGE - 1])(
-    'sees that byte %d of large weights has changed',
-    async (offset) => {
-      const { weights, take } = await makeModel()
-      passTime(10_000)
-      const before = await take()
-      const { atime, mtime } = await stat(weights)
-      await writeByte(weights, offset)
-      await utimes(weights, atime, mtime)
-      expect(await take()).not.toBe(before)
-    },
-  )
+  it.each([0, 70_001, 12_345_678, LARGE - 1])('sees that byte %d of large weights has changed', async (offset) => {
+    const { weights, take } = await makeModel()
+    passTime(10_000)
+    const before = await take()
+    const { atime, mtime } = await stat(weights)
+    await writeByte(weights, offset)
+    await utimes(weights, atime, mtime)
+    expect(await take()).not.toBe(before)
+  })
 
   it('is the same for the same content in another folder', async () => {
     const [one, other] = [await makeModel(), await makeModel()]

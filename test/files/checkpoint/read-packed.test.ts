@@ -47,12 +47,7 @@ describe('readPackedTensors', () => {
 
   const fp8 = { quantization_config: { quant_method: 'fp8', weight_block_size: [2, 2] } }
   it.each<[string, Record<string, unknown>, Tensors, RegExp]>([
-    [
-      'an unknown method',
-      { quantization_config: { quant_method: 'aqlm' } },
-      {},
-      /quantization_config "aqlm"/,
-    ],
+    ['an unknown method', { quantization_config: { quant_method: 'aqlm' } }, {}, /quantization_config "aqlm"/],
     ['settings without a method', { quantization: { a: 1 } }, {}, /quantization of the keys "a"/],
     ['settings that are no object', { quantization_config: 'fp8' }, {}, /quantization_config "fp8"/],
     ['8-bit floats without settings', {}, { 'a.weight': ['F8_E4M3', 2, 4] }, /"a.weight" is F8_E4M3/],
@@ -156,8 +151,7 @@ describe('a packed model', () => {
 
   it('says what it is stored in, and what of its config is ignored', async () => {
     const notes: string[] = []
-    const open = (name: string) =>
-      openModel({ model: join(PACKED, name), onNote: (note) => notes.push(note) })
+    const open = (name: string) => openModel({ model: join(PACKED, name), onNote: (note) => notes.push(note) })
     await open('modelopt-fp8')
     expect(notes.slice(1)).toEqual([
       'the weights of model.safetensors are fp8, 8.01 bits each: they are decoded in each run',
@@ -165,9 +159,7 @@ describe('a packed model', () => {
     ])
     notes.length = 0
     await open('ct-w4a16')
-    expect(notes.slice(1)).toEqual([
-      expect.stringContaining('compressed-tensors pack-quantized, 5 bits each'),
-    ])
+    expect(notes.slice(1)).toEqual([expect.stringContaining('compressed-tensors pack-quantized, 5 bits each')])
   })
 
   it('is computed in float32, whatever 16-bit type its other weights have', async () => {

@@ -12,11 +12,7 @@ import { makeTempFolder } from '../../support/temp-folder.js'
 const hasPipes = existsSync('/usr/bin/mkfifo')
 
 /** A model folder with a file of it replaced. */
-function copyModel(
-  name: string,
-  replace: (path: string) => void,
-  model = join(FIXTURES, 'families', 'llama'),
-): string {
+function copyModel(name: string, replace: (path: string) => void, model = join(FIXTURES, 'families', 'llama')): string {
   const folder = join(makeTempFolder(), 'model')
   cpSync(model, folder, { recursive: true })
   rmSync(join(folder, name))
@@ -42,9 +38,7 @@ describe('assertRegularFile', () => {
 
   it.runIf(hasPipes).each(Object.keys(READERS))('refuses a pipe instead of %s', async (name) => {
     const folder = copyModel(name, (path) => execFileSync('mkfifo', [path]))
-    await expect(READERS[name]!(folder)).rejects.toThrow(
-      `${join(folder, name)}: expected a file, found a named pipe`,
-    )
+    await expect(READERS[name]!(folder)).rejects.toThrow(`${join(folder, name)}: expected a file, found a named pipe`)
   })
 
   it.runIf(hasPipes)('refuses a pipe instead of a graph', async () => {

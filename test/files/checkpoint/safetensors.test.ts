@@ -123,11 +123,7 @@ describe('readSafetensorsHeader', () => {
     ['a size that overflows', x(tensor('U8', [2 ** 32, 2 ** 32], 0, 0)), /18446744073709551616 bytes/],
     ['one offset', x({ dtype: 'F32', shape: [2], data_offsets: [8] }), /data_offsets \[8\]/],
     ['offsets in reverse', x(tensor('F32', [2], 8, 0)), /data_offsets \[8,0\]/],
-    [
-      'a size that its offsets do not have',
-      x(tensor('F32', [3], 0, 8)),
-      /12 bytes, but its data_offsets hold 8/,
-    ],
+    ['a size that its offsets do not have', x(tensor('F32', [3], 0, 8)), /12 bytes, but its data_offsets hold 8/],
     ['half a byte', x(tensor('F4', [15], 0, 8)), /data_offsets hold 8/],
     ['missing weights', x(tensor('F32', [4], 0, 16)), /truncated: expected 79 bytes, found 71/],
     ['bytes after the last tensor', x(tensor('F32', [1], 0, 4)), /4 bytes after tensor "x"/],
@@ -137,16 +133,8 @@ describe('readSafetensorsHeader', () => {
       encode({ a: tensor('U8', [2], 0, 2), b: tensor('U8', [2], 4, 6) }, 6),
       /2 bytes between tensor "a" and tensor "b"/,
     ],
-    [
-      'an overlap',
-      encode({ a: tensor('U8', [4], 0, 4), b: tensor('U8', [4], 2, 6) }, 6),
-      /"b" overlaps tensor "a"/,
-    ],
-    [
-      'the same bytes twice',
-      encode({ a: tensor('U8', [4], 0, 4), b: tensor('U8', [4], 0, 4) }, 4),
-      /overlaps/,
-    ],
+    ['an overlap', encode({ a: tensor('U8', [4], 0, 4), b: tensor('U8', [4], 2, 6) }, 6), /"b" overlaps tensor "a"/],
+    ['the same bytes twice', encode({ a: tensor('U8', [4], 0, 4), b: tensor('U8', [4], 0, 4) }, 4), /overlaps/],
     [
       'a name twice',
       frame(
@@ -165,9 +153,7 @@ describe('readSafetensorsHeader', () => {
 
   it('names a file that is not there, and a folder in its place', async () => {
     const folder = await makeFolder()
-    expect((await failure(readSafetensorsHeader(join(folder, 'x.safetensors')))).message).toMatch(
-      /no such file/,
-    )
+    expect((await failure(readSafetensorsHeader(join(folder, 'x.safetensors')))).message).toMatch(/no such file/)
     expect((await failure(readSafetensorsHeader(folder))).message).toMatch(/expected a file/)
   })
 
@@ -189,9 +175,8 @@ describe('readSafetensorsHeader', () => {
       for (const { dtype, shape, offsetBytes, sizeBytes } of header.tensors.values()) {
         expect(offsetBytes).toBe(end)
         const elementBytes =
-          { F32: 4, BF16: 2, F16: 2, I16: 2, U16: 2, I64: 8, U64: 8, F64: 8, C64: 8, I32: 4, U32: 4 }[
-            dtype as 'F32'
-          ] ?? 1
+          { F32: 4, BF16: 2, F16: 2, I16: 2, U16: 2, I64: 8, U64: 8, F64: 8, C64: 8, I32: 4, U32: 4 }[dtype as 'F32'] ??
+          1
         expect(sizeBytes).toBe(shape.reduce((product, size) => product * size, elementBytes))
         end = offsetBytes + sizeBytes
       }
@@ -245,16 +230,7 @@ function mutate(original: Buffer, random: () => number): Buffer {
       const changed = {
         dtype: pick(['F32', 'F16', 'BF16', 'I64', 'F8_E4M3', 'U8', 'X', null, 3]),
         shape: pick<unknown>([[], [0], [6], [5, 4], [-1], [2 ** 60, 8], 'x', null, {}, [[1]], [1e308]]),
-        data_offsets: pick<unknown>([
-          [0, 24],
-          [24, 64],
-          [70, 70],
-          [-4, 20],
-          [0, 2 ** 53],
-          [0],
-          null,
-          ['0', '24'],
-        ]),
+        data_offsets: pick<unknown>([[0, 24], [24, 64], [70, 70], [-4, 20], [0, 2 ** 53], [0], null, ['0', '24']]),
       }
       const key = pick(['dtype', 'shape', 'data_offsets', 'extra', 'name', 'gone'] as const)
       if (key === 'gone') delete header[name]
@@ -270,14 +246,8 @@ function mutate(original: Buffer, random: () => number): Buffer {
 
 describe('openSafetensors', () => {
   const shards = {
-    'model-00001-of-00002.safetensors': encode(
-      { __metadata__: { format: 'pt' }, a: tensor('F32', [2], 0, 8) },
-      8,
-    ),
-    'model-00002-of-00002.safetensors': encode(
-      { b: tensor('F32', [1], 0, 4), c: tensor('F16', [1], 4, 6) },
-      6,
-    ),
+    'model-00001-of-00002.safetensors': encode({ __metadata__: { format: 'pt' }, a: tensor('F32', [2], 0, 8) }, 8),
+    'model-00002-of-00002.safetensors': encode({ b: tensor('F32', [1], 0, 4), c: tensor('F16', [1], 4, 6) }, 6),
   }
   const weightMap = {
     a: 'model-00001-of-00002.safetensors',
@@ -313,23 +283,11 @@ describe('openSafetensors', () => {
 
   const { c: _, ...withoutC } = weightMap
   const wrong: [string, unknown, RegExp][] = [
-    [
-      'a tensor that no shard holds',
-      { ...weightMap, d: weightMap.a },
-      /has "d" in "model-00001.*does not hold it/,
-    ],
+    ['a tensor that no shard holds', { ...weightMap, d: weightMap.a }, /has "d" in "model-00001.*does not hold it/],
     ['a tensor in the wrong shard', { ...weightMap, a: weightMap.b }, /has "a" in "model-00002/],
     ['a tensor that the index leaves out', withoutC, /holds "c", which the index names not at all/],
-    [
-      'a shard that is not there',
-      { ...weightMap, d: 'x.safetensors' },
-      /"x.safetensors", which is not in the folder/,
-    ],
-    [
-      'a shard outside the folder',
-      { ...weightMap, d: '../x.safetensors' },
-      /has "d" in "..\/x.safetensors", expected/,
-    ],
+    ['a shard that is not there', { ...weightMap, d: 'x.safetensors' }, /"x.safetensors", which is not in the folder/],
+    ['a shard outside the folder', { ...weightMap, d: '../x.safetensors' }, /has "d" in "..\/x.safetensors", expected/],
     ['an absolute path', { ...weightMap, d: '/x.safetensors' }, /has "d" in "\/x.safetensors", expected/],
     ['a shard that is no name', { ...weightMap, d: 3 }, /has "d" in number, expected/],
     ['no tensors', {}, /names no tensor/],
@@ -375,9 +333,7 @@ describe('openSafetensors', () => {
 
   it('refuses several safetensors files without an index', async () => {
     const folder = await makeFolder({ 'a.safetensors': 'x', 'b.safetensors': 'x' })
-    expect((await failure(openSafetensors(folder))).message).toMatch(
-      /several.*"a.safetensors", "b.safetensors"/,
-    )
+    expect((await failure(openSafetensors(folder))).message).toMatch(/several.*"a.safetensors", "b.safetensors"/)
   })
 
   it('names a folder that is not there', async () => {

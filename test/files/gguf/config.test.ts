@@ -40,18 +40,8 @@ describe('metadata of a GGUF file', () => {
       { 'llama.attention.value_length': count(4) },
       "expected 8, the length of a head's key",
     ],
-    [
-      'a flag that is a number',
-      'stablelm',
-      { 'stablelm.attention.causal': count(1) },
-      'causal is 1, expected a flag',
-    ],
-    [
-      'attention to what follows',
-      'llama',
-      { 'llama.attention.causal': flag(false) },
-      'causal is false, expected true',
-    ],
+    ['a flag that is a number', 'stablelm', { 'stablelm.attention.causal': count(1) }, 'causal is 1, expected a flag'],
+    ['attention to what follows', 'llama', { 'llama.attention.causal': flag(false) }, 'causal is false, expected true'],
     [
       'an unknown scaling',
       'llama',
@@ -124,9 +114,7 @@ describe('a folder with a GGUF file', () => {
     expect(await openAs({})).toBe('model.safetensors')
     expect(await openAs({ format: 'gguf' })).toBe('other.gguf')
     expect(await openAs({ modelFile: 'other.gguf' })).toBe('other.gguf')
-    await expect(openAs({ modelFile: 'none.gguf' })).rejects.toThrow(
-      'has no file none.gguf; it has other.gguf',
-    )
+    await expect(openAs({ modelFile: 'none.gguf' })).rejects.toThrow('has no file none.gguf; it has other.gguf')
     await expect(openAs({ modelFile: 'other.gguf', format: 'onnx' })).rejects.toThrow(
       'other.gguf is a GGUF file, but `format: onnx` was given',
     )

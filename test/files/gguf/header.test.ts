@@ -4,17 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../../src/base/errors.js'
 import { openGguf } from '../../../src/files/gguf/gguf-file.js'
 import { readArray, readGgufHeader } from '../../../src/files/gguf/header.js'
-import {
-  count,
-  counts,
-  encodeGguf,
-  flag,
-  real,
-  type Tensor,
-  text,
-  texts,
-  type Value,
-} from '../../support/gguf-file.js'
+import { count, counts, encodeGguf, flag, real, type Tensor, text, texts, type Value } from '../../support/gguf-file.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
 const F32 = 0
@@ -82,11 +72,7 @@ describe('readGgufHeader', () => {
     ['big-endian', withVersion(0x03000000), 'a big-endian GGUF file, which cannot be read'],
     ['a cut header', sound.subarray(0, 90), 'bytes that follow can hold'],
     ['cut weights', sound.subarray(0, sound.length - 40), 'is truncated'],
-    [
-      'too many tensors',
-      encodeGguf(metadata, [], { tensorCount: 2 ** 40 }),
-      'number of tensors is 1099511627776',
-    ],
+    ['too many tensors', encodeGguf(metadata, [], { tensorCount: 2 ** 40 }), 'number of tensors is 1099511627776'],
     [
       'a key twice',
       encodeGguf({}, [], {
@@ -100,22 +86,14 @@ describe('readGgufHeader', () => {
     ['a tensor twice', encodeGguf(metadata, [a, { ...b, name: a.name }]), 'tensor "a.weight" twice'],
     ['an unknown type', encodeGguf(metadata, [{ ...a, type: 99 }]), '"a.weight" has the unknown type 99'],
     ['five axes', encodeGguf(metadata, [{ ...a, sizes: [1, 1, 1, 3, 2] }]), 'has 5 axes, expected at most 4'],
-    [
-      'half a block',
-      encodeGguf(metadata, [{ ...b, sizes: [48, 2] }]),
-      'has rows of 48, expected a multiple of the 32',
-    ],
+    ['half a block', encodeGguf(metadata, [{ ...b, sizes: [48, 2] }]), 'has rows of 48, expected a multiple of the 32'],
     [
       'a tensor out of place',
       encodeGguf(metadata, [{ ...a, offset: 32 }]),
       'begins at byte 32 of the weights, expected 0',
     ],
     ['a huge tensor', encodeGguf(metadata, [{ ...a, sizes: [2 ** 32, 2 ** 32] }]), 'more than the file has'],
-    [
-      'an odd alignment',
-      encodeGguf({ 'general.alignment': count(48) }),
-      'alignment is 48, expected a power of two',
-    ],
+    ['an odd alignment', encodeGguf({ 'general.alignment': count(48) }), 'alignment is 48, expected a power of two'],
     ['a flag of 2', encodeGguf({ f: { type: 'bool', value: 2 } }), '"f" is a flag of 2'],
   ])('refuses %s', async (_, bytes, message) => {
     expect((await failure(write(bytes))).message).toContain(message)

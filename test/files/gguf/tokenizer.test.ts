@@ -102,11 +102,7 @@ describe('the tokenizer of a GGUF file', () => {
   it.each([
     ['without a vocabulary', {}, /has no tokenizer$/],
     ['of an unknown kind', { 'tokenizer.ggml.model': text('rwkv') }, /has a tokenizer of the kind rwkv/],
-    [
-      'that does not say how it splits texts',
-      { 'tokenizer.ggml.model': text('gpt2') },
-      /without tokenizer\.ggml\.pre/,
-    ],
+    ['that does not say how it splits texts', { 'tokenizer.ggml.model': text('gpt2') }, /without tokenizer\.ggml\.pre/],
     [
       'that splits texts in an unknown way',
       { 'tokenizer.ggml.model': text('gpt2'), 'tokenizer.ggml.pre': text('viking') },

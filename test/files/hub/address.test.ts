@@ -10,11 +10,7 @@ describe('parseRepoAddress', () => {
     ['model', 'https://huggingface.co/org/name', { id: 'org/name' }],
     ['model', 'https://huggingface.co/org/name/', { id: 'org/name' }],
     ['model', 'https://hf.co/org/name/tree/main', { id: 'org/name', revision: 'main' }],
-    [
-      'model',
-      'https://huggingface.co/org/name/tree/refs%2Fpr%2F3?x=1#top',
-      { id: 'org/name', revision: 'refs/pr/3' },
-    ],
+    ['model', 'https://huggingface.co/org/name/tree/refs%2Fpr%2F3?x=1#top', { id: 'org/name', revision: 'refs/pr/3' }],
     ['dataset', 'https://huggingface.co/datasets/org/name', { id: 'org/name' }],
     ['dataset', 'https://huggingface.co/datasets/org/name/tree/v1', { id: 'org/name', revision: 'v1' }],
     ['dataset', 'https://huggingface.co/datasets/org/name/viewer', { id: 'org/name' }],
@@ -38,16 +34,8 @@ describe('parseRepoAddress', () => {
     ['dataset', 'https://huggingface.co/org/name', /is the page of a model, expected a dataset$/],
     ['model', 'https://huggingface.co/', /names no model$/],
     ['model', 'https://huggingface.co/spaces/org/name', /names no model$/],
-    [
-      'model',
-      'https://huggingface.co/org/name/blob/main/x.gguf',
-      /is not the page of a model but one below it$/,
-    ],
-    [
-      'dataset',
-      'https://huggingface.co/datasets/org/name/tree/main/data',
-      /not the page of a dataset but one below/,
-    ],
+    ['model', 'https://huggingface.co/org/name/blob/main/x.gguf', /is not the page of a model but one below it$/],
+    ['dataset', 'https://huggingface.co/datasets/org/name/tree/main/data', /not the page of a dataset but one below/],
   ] as const)('refuses as %s %s', (type, text, message) => {
     expect(() => parseRepoAddress(text, type)).toThrow(message)
   })
@@ -61,9 +49,7 @@ describe('parseRepoAddress', () => {
 it('an address and the options agree, or are refused', async () => {
   const model = 'https://huggingface.co/org/name/tree/v1'
   expect(readModelName({ model })).toEqual({ model: 'org/name', revision: 'v1', isAddress: true })
-  expect(() => readModelName({ model, revision: 'v2' })).toThrow(
-    '`revision` v2 was given, and the address names v1',
-  )
+  expect(() => readModelName({ model, revision: 'v2' })).toThrow('`revision` v2 was given, and the address names v1')
   const dataset = 'https://huggingface.co/datasets/org/name/viewer/en/test'
   // train is the command line's default
   expect(await findHubDataset({ dataset, datasetSplit: 'train' })).toMatchObject({

@@ -64,8 +64,6 @@ describe('a file of a snapshot', () => {
 
   it('is an error if its blob is gone', async () => {
     rmSync(blob())
-    await expect(addToSnapshot(blob(), target(), settings(false))).rejects.toThrow(
-      /^cannot write .*model\.onnx/,
-    )
+    await expect(addToSnapshot(blob(), target(), settings(false))).rejects.toThrow(/^cannot write .*model\.onnx/)
   })
 })

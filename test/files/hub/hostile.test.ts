@@ -111,14 +111,11 @@ describe('an answer that is not as the Hub describes it', () => {
     expect(message.length).toBeLessThan(400)
   })
 
-  it.each(['null', '[]', '{"sha": 1}', '{"sha": "main"}', '{"sha": null}', '"x"'])(
-    'commit %s',
-    async (body) => {
-      server.fail(/\/revision\//, answer(body), Infinity)
-      expect((await failureOf(download())).message).toMatch(/the Hub names no commit for revision main/)
-      expect((await failureOf(read())).message).toMatch(/the Hub names no commit for revision main/)
-    },
-  )
+  it.each(['null', '[]', '{"sha": 1}', '{"sha": "main"}', '{"sha": null}', '"x"'])('commit %s', async (body) => {
+    server.fail(/\/revision\//, answer(body), Infinity)
+    expect((await failureOf(download())).message).toMatch(/the Hub names no commit for revision main/)
+    expect((await failureOf(read())).message).toMatch(/the Hub names no commit for revision main/)
+  })
 
   it.each([
     '{"default": {"train": ["http://hub.example/a/%E0%A4%A"]}}',
@@ -151,29 +148,12 @@ describe('an answer that is not as the Hub describes it', () => {
     const headers: Record<string, string> = range === '' ? {} : { 'content-range': range }
     server.fail(/resolve-cache/, { kind: 'answer', status: 206, headers, body: '0123456789' }, Infinity)
     // without it, the size would be known
-    server.fail(
-      /resolve\/refs/,
-      redirect(`/api/resolve-cache/datasets/org/rows/${'0'.repeat(40)}/x.parquet`),
-      Infinity,
-    )
+    server.fail(/resolve\/refs/, redirect(`/api/resolve-cache/datasets/org/rows/${'0'.repeat(40)}/x.parquet`), Infinity)
     expect((await failureOf(read())).message).toMatch(message)
   })
 })
 
-const HOSTILE: unknown[] = [
-  null,
-  true,
-  -1,
-  1e300,
-  '',
-  '../x',
-  '\u0000',
-  'http://[',
-  [],
-  [[]],
-  {},
-  { toString: 1 },
-]
+const HOSTILE: unknown[] = [null, true, -1, 1e300, '', '../x', '\u0000', 'http://[', [], [[]], {}, { toString: 1 }]
 
 /** A JSON value in which one value, anywhere, is another. */
 function damage(value: unknown, random: Random): unknown {
@@ -225,10 +205,7 @@ describe('a dataset card', () => {
   beforeAll(() => server.add({ type: 'dataset', id: 'org/card', files: {} }))
 
   it.each([
-    [
-      'configs:\n- config_name: {toString: 1}\n  data_files: x',
-      /config_name is not text but \{ toString: 1 \}/,
-    ],
+    ['configs:\n- config_name: {toString: 1}\n  data_files: x', /config_name is not text but \{ toString: 1 \}/],
     ['configs:\n- config_name: [a]\n  data_files: x', /config_name is not text but \[ 'a' \]/],
     ['configs:\n- config_name: a\n  data_dir: {toString: x}', /data_dir is not text but/],
     ['configs:\n- config_name: a\n  data_dir: ../../x', /names the unsafe folder \.\.\/\.\.\/x/],
@@ -238,19 +215,16 @@ describe('a dataset card', () => {
       'configs:\n- config_name: a\n  data_files: "x/**.jsonl"',
       /expected \*\* alone between slashes, found \*\*\.jsonl/,
     ],
-    [
-      `configs:\n- config_name: a\n  data_files: "${'*a'.repeat(1000)}"`,
-      /has 2001 characters, expected at most 1024/,
-    ],
+    [`configs:\n- config_name: a\n  data_files: "${'*a'.repeat(1000)}"`, /has 2001 characters, expected at most 1024/],
     [`configs: ${'['.repeat(20_000)}`, /invalid YAML/],
   ])('that is malformed: %#', async (yaml, message) => {
     expect((await failureOf(readCard(yaml))).message).toMatch(message)
   })
 
   it('names may be numbers, and a key may come twice, as in Python', async () => {
-    expect(
-      await readCard('license: a\nlicense: b\nconfigs:\n- config_name: 2020\n  data_files: train.jsonl'),
-    ).toEqual(['row'])
+    expect(await readCard('license: a\nlicense: b\nconfigs:\n- config_name: 2020\n  data_files: train.jsonl')).toEqual([
+      'row',
+    ])
   })
 
   it('with a pattern of many stars costs no time', async () => {

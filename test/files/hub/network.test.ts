@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openModelSource } from '../../../src/files/checkpoint/open-model-source.js'
@@ -78,11 +69,7 @@ const FAULTS: [string, Fault][] = [
 describe('a fault that passes leaves no trace', () => {
   it.each(FAULTS)('%s, of a file at the CDN', async (_, fault) => {
     server.fail(/blobs/, fault, 4)
-    const [lines, rows, files] = await Promise.all([
-      readTexts('org/lines'),
-      readTexts('org/rows'),
-      download(),
-    ])
+    const [lines, rows, files] = await Promise.all([readTexts('org/lines'), readTexts('org/rows'), download()])
     expect(lines).toEqual(TEXTS)
     expect(rows).toEqual(TEXTS)
     expect(files).toEqual(WHOLE)
@@ -95,11 +82,7 @@ describe('a fault that passes leaves no trace', () => {
       ([name, fault]) =>
         [
           name,
-          'afterBytes' in fault
-            ? { ...fault, afterBytes: 2 }
-            : 'bytes' in fault
-              ? { ...fault, bytes: 2 }
-              : fault,
+          'afterBytes' in fault ? { ...fault, afterBytes: 2 } : 'bytes' in fault ? { ...fault, bytes: 2 } : fault,
         ] as const,
     ),
   )('%s, of the API and of a small file', async (_, fault) => {
@@ -208,9 +191,7 @@ describe('a download that was stopped', () => {
     server.reset()
     const done: number[] = []
     expect(await download(({ doneBytes }) => done.push(doneBytes))).toEqual(WHOLE)
-    const sent = server.requests
-      .filter(({ at }) => at === 'cdn')
-      .map(({ range, bytesSent }) => ({ range, bytesSent }))
+    const sent = server.requests.filter(({ at }) => at === 'cdn').map(({ range, bytesSent }) => ({ range, bytesSent }))
     expect(sent).toEqual([{ range: `bytes=${received}-`, bytesSent: WEIGHTS.length - received }])
     expect(done).toEqual([...done].sort((a, b) => a - b))
     expect(done.at(-1)).toBe(WEIGHTS.length)
@@ -248,9 +229,7 @@ describe('a download that was stopped', () => {
     const old = leavePartial('b'.repeat(16), 300_000, 11 * 60_000)
     const ofPython = leavePartial('c'.repeat(8), 400_000, 11 * 60_000)
     expect(await download()).toEqual(WHOLE)
-    expect(server.requests.filter(({ at }) => at === 'cdn').map(({ range }) => range)).toEqual([
-      'bytes=300000-',
-    ])
+    expect(server.requests.filter(({ at }) => at === 'cdn').map(({ range }) => range)).toEqual(['bytes=300000-'])
     expect(existsSync(old)).toBe(false)
     expect(partialNames().sort()).toEqual([young, ofPython].map((path) => basename(path)).sort())
     utimesSync(young, 0, 0)
@@ -372,8 +351,6 @@ describe('a dataset that is replaced while it is read', () => {
     server.fail(/blobs/, etag('"a"'), 1)
     server.fail(/blobs/, etag('W/"a"'), 1)
     server.fail(/blobs/, etag('"b"'), Infinity)
-    await expect(readTexts('org/etag')).rejects.toThrow(
-      /changed while it was read: expected content .*"a", found "b"/,
-    )
+    await expect(readTexts('org/etag')).rejects.toThrow(/changed while it was read: expected content .*"a", found "b"/)
   })
 })

@@ -56,11 +56,7 @@ describe('a proxy that fails is named, without its password', () => {
   })
 
   it.each([
-    [
-      407,
-      /^the proxy 127\.0\.0\.1:\d+ answers 407 when asked to connect to 127\.0\.0\.1:\d+$/,
-      /NAME:PASSWORD/,
-    ],
+    [407, /^the proxy 127\.0\.0\.1:\d+ answers 407 when asked to connect to 127\.0\.0\.1:\d+$/, /NAME:PASSWORD/],
     [403, /^the proxy 127\.0\.0\.1:\d+ answers 403 when asked to connect to 127\.0\.0\.1:\d+$/, /NO_PROXY/],
     [502, /the proxy 127\.0\.0\.1:\d+ answers 502 .* \(tried/, /check the connection/],
   ])('answers %i', async (answered, message, hint) => {
@@ -103,8 +99,6 @@ describe('a name and password in HF_ENDPOINT', () => {
 
   it('are named if the server refuses them', async () => {
     server.fail(/revision/, { kind: 'status', status: 401 })
-    expect(await failureOf('org/model')).toContain(
-      `${server.endpoint} refuses the name and password in HF_ENDPOINT`,
-    )
+    expect(await failureOf('org/model')).toContain(`${server.endpoint} refuses the name and password in HF_ENDPOINT`)
   })
 })

@@ -40,9 +40,7 @@ afterEach(() => {
 })
 
 it('a file name that leaves the cache is refused, wherever it comes from', async () => {
-  await expect(openModel({ model: 'org/hostile' })).rejects.toThrow(
-    /expected the name of a \.safetensors file/,
-  )
+  await expect(openModel({ model: 'org/hostile' })).rejects.toThrow(/expected the name of a \.safetensors file/)
   const source = await openModelSource({ model: 'org/hostile' })
   const escaped = source.provide(['../../../escaped.safetensors'])
   await expect(escaped).rejects.toThrow(/a file name that is not safe: \.\.\/\.\.\/\.\.\/escaped/)
@@ -57,9 +55,7 @@ it('a body is never longer than the file was announced to be', async () => {
   const entry = { type: 'file', oid: '0'.repeat(40), size: size - 10, path: 'config.json' }
   server.fail(/\/tree\//, { kind: 'list', headers: {}, entries: [entry] })
   const source = await openModelSource({ model: 'org/llama' })
-  await expect(source.provide(['config.json'])).rejects.toThrow(
-    /more bytes arrive than the \d+ that were announced/,
-  )
+  await expect(source.provide(['config.json'])).rejects.toThrow(/more bytes arrive than the \d+ that were announced/)
   expect(existsSync(join(home, 'hub/models--org--llama/snapshots', commit, 'config.json'))).toBe(false)
 })
 

@@ -29,15 +29,7 @@ afterAll(() => server.close())
 /** Runs the program as the first process of a PID namespace, or as the second. */
 function runInNamespace(home: string, isFirst: boolean): Promise<Outcome> {
   const program = [process.execPath, PROGRAM, 'similarity', '--model', 'org/phi3', '--dataset', TEXTS]
-  const flags = [
-    '--layers-to-skip',
-    '1',
-    '--dataset-size',
-    '1',
-    '--json',
-    '--output',
-    `${home}/out-${isFirst}`,
-  ]
+  const flags = ['--layers-to-skip', '1', '--dataset-size', '1', '--json', '--output', `${home}/out-${isFirst}`]
   const shell = ['sh', '-c', isFirst ? 'exec "$@"' : '"$@"; exit $?', 'sh']
   const child = spawn('unshare', [...NAMESPACE, ...shell, ...program, ...flags], {
     env: { ...process.env, NO_COLOR: '1', HF_ENDPOINT: server.endpoint, HF_HOME: home, HF_HUB_OFFLINE: '0' },

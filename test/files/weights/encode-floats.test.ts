@@ -39,10 +39,7 @@ describe.each([
     const pairs = finite.slice(0, -1).filter((bits) => bits % 7 === 0 || bits < 40)
     for (const share of [0.25, 0.5, 0.75]) {
       const between = pairs.map((bits) => {
-        const [low, high] = [bits, bits + 1].map((b) => decode(b, exponentBits, mantissaBits)) as [
-          number,
-          number,
-        ]
+        const [low, high] = [bits, bits + 1].map((b) => decode(b, exponentBits, mantissaBits)) as [number, number]
         return low + share * (high - low)
       })
       const exact = between.map((value) => Math.fround(value) === value)
@@ -57,7 +54,6 @@ describe.each([
     expect(encode(dtype, [Infinity, -Infinity])).toEqual([infinity, infinity | 0x8000])
     const [nan] = encode(dtype, [Number.NaN])
     expect(decode(nan!, exponentBits, mantissaBits)).toBeNaN()
-    if (dtype === 'F16')
-      expect(encode(dtype, [65519, 65520, 1e9, 2 ** -26])).toEqual([0x7bff, 0x7c00, 0x7c00, 0])
+    if (dtype === 'F16') expect(encode(dtype, [65519, 65520, 1e9, 2 ** -26])).toEqual([0x7bff, 0x7c00, 0x7c00, 0])
   })
 })

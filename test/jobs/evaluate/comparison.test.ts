@@ -10,9 +10,7 @@ import type { EncodedText } from '../../../src/texts/tokens/windows.js'
 import { listFixtures, ONE_THREAD, readReference } from '../../support/fixture-model.js'
 import { FIXTURES } from '../../support/paths.js'
 
-const compared = listFixtures().filter((name) =>
-  existsSync(join(FIXTURES, 'families', name, 'comparison.json')),
-)
+const compared = listFixtures().filter((name) => existsSync(join(FIXTURES, 'families', name, 'comparison.json')))
 
 function readTexts(folder: string): EncodedText[] {
   return readReference(folder).texts.map((ids) => ({ ids, origin: folder }))
@@ -20,10 +18,7 @@ function readTexts(folder: string): EncodedText[] {
 
 const cutsOf = (names: string[]) => names.map((name) => (name === '' ? [] : parseBlocks(name)))
 
-async function using<T>(
-  evaluator: Promise<Evaluator>,
-  use: (evaluator: Evaluator) => Promise<T>,
-): Promise<T> {
+async function using<T>(evaluator: Promise<Evaluator>, use: (evaluator: Evaluator) => Promise<T>): Promise<T> {
   const opened = await evaluator
   return use(opened).finally(() => opened.close())
 }

@@ -48,9 +48,9 @@ describe('countScoredBytes', () => {
     const text = 'Ämter: the mill, the river — 7 boats.'
     const whole = await encode(text, 1000)
     const first = name === 'llama' ? '' : await decode(whole.slice(0, 1))
-    expect(
-      await countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000),
-    ).toBe(Buffer.byteLength(text) - Buffer.byteLength(first))
+    expect(await countScoredBytes({ ids: whole, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 1000)).toBe(
+      Buffer.byteLength(text) - Buffer.byteLength(first),
+    )
     const ids = await encode(text, 12)
     expect(await countScoredBytes({ ids, sizeBytes: Buffer.byteLength(text), origin: '' }, decode, 12)).toBe(
       Buffer.byteLength(await decode(ids)) - Buffer.byteLength(first),

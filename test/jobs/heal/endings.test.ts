@@ -32,12 +32,7 @@ async function trainNumber(options: TrainingOptions, heldOutLosses: number[]) {
 
 it('ends if the held-out loss no longer falls, with the weights of the lowest', async () => {
   const { ended, state } = await trainNumber({ patience: 2 }, [3, 2, 2.5, 2.6, 1])
-  expect([ended, state.optimizer.steps, state.best.step, state.best.heldOutLoss]).toEqual([
-    'patience',
-    4,
-    2,
-    2,
-  ])
+  expect([ended, state.optimizer.steps, state.best.step, state.best.heldOutLoss]).toEqual(['patience', 4, 2, 2])
   expect(state.best.parameters.get('number')![0]).not.toBe(state.parameters.get('number')![0])
 })
 
@@ -53,9 +48,7 @@ it('ends when the minutes are over, whatever steps were asked for', async () => 
 })
 
 it('the learning rate rises in a line and falls along half a cosine', () => {
-  const rates = Array.from({ length: 7 }, (_, step) =>
-    scheduledRate(step, { peak: 4, warmupSteps: 3, steps: 7 }),
-  )
+  const rates = Array.from({ length: 7 }, (_, step) => scheduledRate(step, { peak: 4, warmupSteps: 3, steps: 7 }))
   const expected = [1, 2, 3, 4, 2 + Math.SQRT2, 2, 2 - Math.SQRT2]
   for (const [step, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[step]!, 12)
 })

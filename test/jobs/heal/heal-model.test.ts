@@ -51,18 +51,14 @@ it('writes a model that predicts the held-out texts as it says', async () => {
   expect((await measure(options.output)).perplexity).toBeCloseTo(after!, 3)
   expect(result.curve.map(({ step }) => step)).toEqual([0, 3, 6, 8])
   expect(Math.exp(result.curve[0]!.heldOutLoss)).toBeCloseTo(before!, 2)
-  expect(readFileSync(join(options.output, 'README.md'), 'utf8')).toContain(
-    `| after | ${after!.toFixed(2)} |`,
-  )
+  expect(readFileSync(join(options.output, 'README.md'), 'utf8')).toContain(`| after | ${after!.toFixed(2)} |`)
   expect(existsSync(`${options.output}.layerprune-training`)).toBe(false)
 })
 
 it('changes the weights of the modules, and nothing else', async () => {
   const options = optionsFor('phi3', { targets: ['gate_up_proj'] })
   const { trained } = await healModel(options)
-  const [own, healed] = await Promise.all(
-    [options.model, options.output].map((folder) => openSafetensors(folder)),
-  )
+  const [own, healed] = await Promise.all([options.model, options.output].map((folder) => openSafetensors(folder)))
   expect(trained.modules).toHaveLength(3)
   for (const [name, location] of own!.tensors) {
     const isSame = Buffer.from(await bytesOf(location)).equals(await bytesOf(healed!.tensors.get(name)!))
@@ -106,9 +102,7 @@ it('learns the states of a teacher too, where the plan of the cut puts them', as
   const [alone, withStates, twice] = [await heal(undefined), await heal(1e-3), await heal(2e-3)]
   expect(withStates).toBeGreaterThan(alone)
   expect((twice - alone) / (withStates - alone)).toBeCloseTo(2, 1)
-  await expect(healModel({ ...options, teacher: model, teacherStates: 1 })).rejects.toThrow(
-    'is not the model that',
-  )
+  await expect(healModel({ ...options, teacher: model, teacherStates: 1 })).rejects.toThrow('is not the model that')
 })
 
 it('writes an adapter for PEFT', async () => {
@@ -119,11 +113,7 @@ it('writes an adapter for PEFT', async () => {
   })
   await healModel(options)
   expect(notes).toContainEqual(expect.stringMatching(/^the training takes about \d+ MB of memory$/))
-  expect(readdirSync(options.output).sort()).toEqual([
-    'README.md',
-    'adapter_config.json',
-    'adapter_model.safetensors',
-  ])
+  expect(readdirSync(options.output).sort()).toEqual(['README.md', 'adapter_config.json', 'adapter_model.safetensors'])
   await healModel({ ...options, force: true })
   const config = JSON.parse(readFileSync(join(options.output, 'adapter_config.json'), 'utf8'))
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 4, fan_in_fan_out: true })

@@ -18,10 +18,7 @@ import { FIXTURES } from '../../support/paths.js'
 const LOSSES: Record<string, number[]> = JSON.parse(readFileSync(join(FIXTURES, 'training.json'), 'utf8'))
 
 const SEQUENCES = Array.from({ length: 8 }, (_, row) => ({
-  ids: Array.from(
-    { length: 16 },
-    (_, index) => ((37 * index * index + 11 * index * row + 5 * row) % 250) + 3,
-  ),
+  ids: Array.from({ length: 16 }, (_, index) => ((37 * index * index + 11 * index * row + 5 * row) % 250) + 3),
   origin: `sequence ${row}`,
 }))
 

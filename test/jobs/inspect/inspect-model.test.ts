@@ -20,15 +20,11 @@ async function countStored(folder: string): Promise<number> {
   const { extras } = describeDecoder(config, tensors)
   /** Of a decoder among other parts, in its layers alone: the other parts have such names too. */
   const isExtra = (name: string) =>
-    (config.wrapper === null || name.includes('language_model.layers.')) &&
-    extras.some((extra) => extra.test(name))
+    (config.wrapper === null || name.includes('language_model.layers.')) && extras.some((extra) => extra.test(name))
   const used = buildDecoder(config, await openSafetensors(folder)).model.graph.initializer
   const isUsed = (name: string) => used.some((tensor) => tensor.name.startsWith(name))
   return [...tensors.values()]
-    .filter(
-      ({ name }) =>
-        !/inv_freq|masked_bias|slope_rate|[.](attn|attention)\.bias$|act_fn\.(beta|eps)$/.test(name),
-    )
+    .filter(({ name }) => !/inv_freq|masked_bias|slope_rate|[.](attn|attention)\.bias$|act_fn\.(beta|eps)$/.test(name))
     .filter(({ name }) => isUsed(name) || !isExtra(name))
     .reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
@@ -70,8 +66,8 @@ describe('inspectModel', () => {
   const asked = [undefined, 'fp32', 'bf16', 'fp16', 'q8', 'q4'] as const
   const models = [
     example,
-    ...['families/llama', 'families/qwen3', 'families/gpt2-scaled', 'onnx/llama', 'onnx/fused-llama'].map(
-      (name) => join(FIXTURES, name),
+    ...['families/llama', 'families/qwen3', 'families/gpt2-scaled', 'onnx/llama', 'onnx/fused-llama'].map((name) =>
+      join(FIXTURES, name),
     ),
   ]
   it.each(models.flatMap((model) => asked.map((dtype) => ({ model, dtype }))))(

@@ -32,11 +32,7 @@ const CALLS: Call[] = [
     { ...INPUTS, device: 'gpu' },
     "measureSimilarity: device must be 'cpu' or 'cuda' or 'webgpu' or 'dml' or 'coreml', found 'gpu'",
   ],
-  [
-    'measureSimilarity',
-    { ...INPUTS, signal: 5 },
-    'measureSimilarity: signal must be an AbortSignal, found 5',
-  ],
+  ['measureSimilarity', { ...INPUTS, signal: 5 }, 'measureSimilarity: signal must be an AbortSignal, found 5'],
   [
     'evaluatePerplexity',
     { ...INPUTS, candidates: [{ start: 1, end: 2 }] },
@@ -70,9 +66,7 @@ describe('wrong options are a UsageError that names the option', () => {
 
   it('of a function that answers at once too', () => {
     const slice = { model: 'm', layers: 4, removed: [{ start: 1, end: 2 }] }
-    expect(() => library.formatSliceConfig(slice as never)).toThrow(
-      'formatSliceConfig needs the option dtype',
-    )
+    expect(() => library.formatSliceConfig(slice as never)).toThrow('formatSliceConfig needs the option dtype')
     expect(library.formatSliceConfig({ ...slice, dtype: null })).toContain('layer_range: [0, 1]')
   })
 })

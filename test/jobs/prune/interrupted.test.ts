@@ -99,9 +99,7 @@ describe('a disk that is full', () => {
     const { status, stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: place, encoding: 'utf8' })
     expect(status).toBe(1)
     expect(stdout).toBe('')
-    expect(stderr).toMatch(
-      /^error: cannot write pruned\/model\.safetensors: the file is larger than allowed here\n$/,
-    )
+    expect(stderr).toMatch(/^error: cannot write pruned\/model\.safetensors: the file is larger than allowed here\n$/)
     expect(readdirSync(place)).toEqual([])
   })
 
@@ -123,9 +121,7 @@ describe('a disk that is full', () => {
   it.skipIf(!canMount)('from the start is refused before anything is written', () => {
     const { status, stderr } = mounts('size=20m')
     expect(status).toBe(1)
-    expect(stderr).toMatch(
-      /^error: not enough room for .*: \d+ bytes will be written, \d+ are free\nhint: .*\n$/,
-    )
+    expect(stderr).toMatch(/^error: not enough room for .*: \d+ bytes will be written, \d+ are free\nhint: .*\n$/)
   })
 
   it.skipIf(!canMount)('in the middle gives one error and leaves nothing', () => {

@@ -170,9 +170,7 @@ describe('the files of a pruned graph', () => {
     const windowed = await prune(join(FIXTURES, 'onnx/genai-gpt-oss'), [[0, 2]])
     expect(readGenaiDecoder(windowed.output).sliding_window.layers).toEqual([0])
     const { node } = parseModel(readFileSync(join(windowed.output, 'model.onnx'))).graph!
-    const bounded = node.filter(({ attribute }) =>
-      attribute.some(({ name }) => name === 'sliding_window_cache'),
-    )
+    const bounded = node.filter(({ attribute }) => attribute.some(({ name }) => name === 'sliding_window_cache'))
     expect(bounded).toHaveLength(1)
   })
 

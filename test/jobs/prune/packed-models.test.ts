@@ -23,11 +23,7 @@ const LISTS: [RegExp, (config: QuantizedConfig) => unknown, unknown][] = [
   [/^bnb/, (config) => config.quantization_config.llm_int8_skip_modules, 'list'],
   [/^ct/, (config) => config.quantization_config.ignore, 'list'],
   [/^modelopt/, (config) => config.quantization_config.ignore, ['model.layers.0.mlp.down_proj']],
-  [
-    /^gptq/,
-    (config) => config.quantization_config.dynamic,
-    { '-:^model\\.layers\\.0\\.mlp\\.down_proj$': {} },
-  ],
+  [/^gptq/, (config) => config.quantization_config.dynamic, { '-:^model\\.layers\\.0\\.mlp\\.down_proj$': {} }],
   [/^mlx/, (config) => config.quantization['model.layers.0.mlp.down_proj'], false],
 ]
 
@@ -49,10 +45,7 @@ it.each(readdirSync(PACKED).filter((name) => name !== 'mxfp4-experts'))(
     const plan = { strategy: 'explicit', removed: REMOVED }
     await pruneModel({ model: folder, output, plan, replacements })
     const whole = await openModel({ model: folder })
-    const expected = await runDecoder(
-      cutBlocks(replaceWeights(whole.decoder, replacements), REMOVED),
-      whole.config,
-    )
+    const expected = await runDecoder(cutBlocks(replaceWeights(whole.decoder, replacements), REMOVED), whole.config)
     const pruned = await openModel({ model: output })
     expect(largestDifference(await runDecoder(pruned.decoder, pruned.config), expected)).toBeLessThan(1e-4)
 

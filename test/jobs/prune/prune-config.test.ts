@@ -222,10 +222,7 @@ describe('a key that speaks of layers', () => {
 describe('a family', () => {
   const layers = keepLayers(8, [{ start: 2, end: 3 }])
   const prune = (config: Record<string, unknown>, unproven?: boolean) =>
-    pruneConfig(
-      { hidden_size: 64, num_attention_heads: 4, num_hidden_layers: 8, ...config },
-      { layers, unproven },
-    )
+    pruneConfig({ hidden_size: 64, num_attention_heads: 4, num_hidden_layers: 8, ...config }, { layers, unproven })
 
   it.each<[Record<string, unknown>, string]>([
     [{ model_type: 'never_seen' }, 'cuts of never_seen models were not compared with the whole model'],
@@ -235,20 +232,13 @@ describe('a family', () => {
       'config.json does not state layer_types, so lara_mini chooses layers by their number',
     ],
     [{ model_type: 'axk2' }, 'config.json does not state mlp_layer_types or first_k_dense_replace'],
-    [
-      { model_type: 'new_vl', text_config: { model_type: 'llama', num_hidden_layers: 8 } },
-      'cuts of new_vl models',
-    ],
-    [
-      { model_type: 'llava', text_config: { model_type: 'never_seen', num_hidden_layers: 8 } },
-      'cuts of never_seen',
-    ],
+    [{ model_type: 'new_vl', text_config: { model_type: 'llama', num_hidden_layers: 8 } }, 'cuts of new_vl models'],
+    [{ model_type: 'llava', text_config: { model_type: 'never_seen', num_hidden_layers: 8 } }, 'cuts of never_seen'],
   ])('that is not proven is refused, or written if that is asked for: %j', (config, reason) => {
     expect(() => prune(config)).toThrow(
       expect.objectContaining({
         message:
-          expect.stringContaining(`a pruned model cannot be shown to be right: `) &&
-          expect.stringContaining(reason),
+          expect.stringContaining(`a pruned model cannot be shown to be right: `) && expect.stringContaining(reason),
         hint: expect.stringContaining('`unproven`'),
       }),
     )

@@ -74,18 +74,7 @@ describe('a layer that would be computed otherwise', () => {
 })
 
 describe('tensors that are kept', () => {
-  const some = [
-    'bloom',
-    'falcon',
-    'gpt2',
-    'gpt-neox',
-    'granitemoe',
-    'llama',
-    'mixtral',
-    'opt',
-    'qwen3-moe',
-    'stablelm',
-  ]
+  const some = ['bloom', 'falcon', 'gpt2', 'gpt-neox', 'granitemoe', 'llama', 'mixtral', 'opt', 'qwen3-moe', 'stablelm']
   it.each(some)('keep their bytes: %s', async (name) => {
     const before = await openSafetensors(fixtureFolder(name))
     const after = await openSafetensors(await prune(name, 0, 1))

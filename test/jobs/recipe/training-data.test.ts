@@ -25,7 +25,5 @@ it('what is neither a file nor a folder here is a dataset on the Hub', async () 
 it('what is here but cannot be looked at is no dataset on the Hub', async () => {
   process.chdir(folder)
   symlinkSync('texts', 'texts')
-  await expect(nameTrainingData({ dataset: ['texts'] })).rejects.toThrow(
-    /^cannot read dataset .*texts: ELOOP$/,
-  )
+  await expect(nameTrainingData({ dataset: ['texts'] })).rejects.toThrow(/^cannot read dataset .*texts: ELOOP$/)
 })

@@ -45,9 +45,7 @@ const VARIANT =
   /-(alibi|dynamic|layer-types|linear|llama3|longrope|longrope-partial|scaled|tied|unscaled|untied|window|yarn|yarn-mscale)$/
 
 const fitted = sample(
-  names.filter(
-    (name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name)),
-  ),
+  names.filter((name) => refused.every((other) => other.name !== name) && (LONG_TESTS || !VARIANT.test(name))),
   4,
 )
 
@@ -93,9 +91,9 @@ describe.each(fitted)('%s', (name) => {
     const rounding = products[0]!.weight.dataType === DataType.FLOAT ? 1e-4 : 0.1
     const expected = valuesOf(stored, texts)
     const scale = Math.max(...expected.map(Math.abs))
-    expect(
-      largestDifference(valuesOf((await states[0]!.read()) as State, texts), expected) / scale,
-    ).toBeLessThan(rounding)
+    expect(largestDifference(valuesOf((await states[0]!.read()) as State, texts), expected) / scale).toBeLessThan(
+      rounding,
+    )
     await Promise.all([pieces.close(), changed.close()])
   })
 })

@@ -35,10 +35,7 @@ async function measureRepair(model: Model, removed: Block[]) {
     const evaluator = await openEvaluator(model, { device: 'cpu' })
     const [perText] = await evaluator.measure(texts!, [removed])
     await evaluator.close()
-    return (
-      perText!.reduce((sum, value) => sum + value, 0) /
-      texts!.reduce((sum, { ids }) => sum + ids.length - 1, 0)
-    )
+    return perText!.reduce((sum, value) => sum + value, 0) / texts!.reduce((sum, { ids }) => sum + ids.length - 1, 0)
   }
   return {
     repairs,
@@ -66,9 +63,7 @@ it('restores a model in which a layer adds the same to every token, by the bias'
     'transformer.h.1.attn.c_proj.weight': 'zero',
     'transformer.h.1.mlp.c_proj.weight': 'zero',
   })
-  const { whole, cut, repaired } = await measureRepair(await openModel({ model: folder }), [
-    { start: 1, end: 2 },
-  ])
+  const { whole, cut, repaired } = await measureRepair(await openModel({ model: folder }), [{ start: 1, end: 2 }])
   expect(Math.abs(cut - whole)).toBeGreaterThan(0.01)
   expect(Math.abs(repaired - whole)).toBeLessThan(1e-3)
 })
@@ -87,9 +82,7 @@ const REFERENCE: Record<string, { repaired: Reference }> = JSON.parse(
 it.each(Object.keys(REFERENCE))('repairs as the same done with PyTorch: %s', async (name) => {
   const folder = copyFixture(name)
   const { texts }: { texts: number[][] } = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))
-  const batches = [texts.slice(0, 4), texts.slice(4)].map((batch) =>
-    batch.map((ids) => ({ ids, origin: name })),
-  )
+  const batches = [texts.slice(0, 4), texts.slice(4)].map((batch) => batch.map((ids) => ({ ids, origin: name })))
   const model = await openModel({ model: folder })
   const removed = [{ start: 1, end: 2 }]
   const repairs = await repair(model, removed, batches)

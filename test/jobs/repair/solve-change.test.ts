@@ -29,9 +29,7 @@ it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %
   const folder = fixtureFolder(name)
   const { decoder, config } = await openModel({ model: folder })
   const { texts }: { texts: number[][] } = readJson(`${folder}/reference.json`)
-  const batches = [texts.slice(0, 4), texts.slice(4)].map((batch) =>
-    batch.map((ids) => ({ ids, origin: name })),
-  )
+  const batches = [texts.slice(0, 4), texts.slice(4)].map((batch) => batch.map((ids) => ({ ids, origin: name })))
   const product = findClosingProduct(decoder, 0)
   const pieces = await openDecoderPieces(decoder, config, [0, config.layers], { device: 'cpu' })
   const fit = await openLayerFit(decoder, config, { products: [product] }, { device: 'cpu' })
@@ -69,9 +67,7 @@ it.each(Object.keys(REFERENCE))('finds the change that PyTorch and NumPy find: %
 function panelsOf({ bounds }: SymmetricMatrix, value: (row: number, column: number) => number): number[][] {
   return bounds.slice(1).map((end, index) => {
     const width = end - bounds[index]!
-    return Array.from({ length: end * width }, (_, at) =>
-      value(Math.floor(at / width), bounds[index]! + (at % width)),
-    )
+    return Array.from({ length: end * width }, (_, at) => value(Math.floor(at / width), bounds[index]! + (at % width)))
   })
 }
 

@@ -8,9 +8,7 @@ it('refuses more threads than processors, which would wait for each other', () =
   expect(() => assertRunCounts({ threads: most + 1000 })).toThrow(
     expect.objectContaining({
       name: 'UsageError',
-      message: expect.stringMatching(
-        `^threads must be 1 to ${most}, .* of this machine, found ${most + 1000}$`,
-      ),
+      message: expect.stringMatching(`^threads must be 1 to ${most}, .* of this machine, found ${most + 1000}$`),
     }),
   )
 })

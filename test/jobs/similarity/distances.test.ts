@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  addDistances,
-  blockIndex,
-  countBlocks,
-  UndirectedStateError,
-} from '../../../src/jobs/similarity/distances.js'
+import { addDistances, blockIndex, countBlocks, UndirectedStateError } from '../../../src/jobs/similarity/distances.js'
 import { METRICS } from '../../../src/results/documents/metrics.js'
 import { findBestBlock } from '../../../src/results/documents/result-views.js'
 

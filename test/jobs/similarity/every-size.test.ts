@@ -52,12 +52,9 @@ describe('similarity without a size', () => {
     const slices = await runProgram(['slice-config', '--from', saved], { cwd })
     expect(slices.exitCode).toBe(2)
     expect(slices.stderr).toContain('has the nearest block of every size: choose one size')
-    const { exitCode, stdout } = await runProgram(
-      ['slice-config', '--from', saved, '--layers-to-skip', '4'],
-      {
-        cwd,
-      },
-    )
+    const { exitCode, stdout } = await runProgram(['slice-config', '--from', saved, '--layers-to-skip', '4'], {
+      cwd,
+    })
     expect(exitCode).toBe(0)
     expect(stdout).toContain('(0-based, 4 of 12)')
     const check = await runProgram(['check', '--from', saved, '--max-distance', '0.5'], { cwd })
@@ -79,10 +76,9 @@ describe('similarity without a size', () => {
     [['--verify', '2'], '--verify requires --layers-to-skip'],
     [['--until', '0.9'], '--until requires --layers-to-skip'],
   ])('refuses %j', async (flags, message) => {
-    const { exitCode, stderr } = await runProgram(
-      ['similarity', '--model', model, '--dataset', dataset, ...flags],
-      { cwd },
-    )
+    const { exitCode, stderr } = await runProgram(['similarity', '--model', model, '--dataset', dataset, ...flags], {
+      cwd,
+    })
     expect(exitCode).toBe(2)
     expect(stderr).toContain(message)
   })

@@ -22,9 +22,7 @@ describe('mergeShards', () => {
 
   it.each(['last', 'all', 'tail:3'] as const)('gives what one run gives, with tokens %s', async (tokens) => {
     const whole = saved(await measureSimilarity({ ...OPTIONS, tokens }))
-    const parts = await Promise.all(
-      [3, 1, 4, 2].map(async (index) => saved(await measureShard(index, 4, { tokens }))),
-    )
+    const parts = await Promise.all([3, 1, 4, 2].map(async (index) => saved(await measureShard(index, 4, { tokens }))))
     expect(parts.map(({ dataset }) => dataset.samples).sort()).toEqual([1, 2, 2, 2])
     const merged = mergeShards(name(parts))
     expect({ ...merged, ...pickNumbers(whole) }).toEqual(whole)
@@ -71,9 +69,7 @@ describe('mergeShards', () => {
   })
 
   it('has no shard without a text', async () => {
-    await expect(measureShard(9, 12)).rejects.toThrow(
-      `shard 9 of 12 holds no text to measure: ${TEXTS} has 7 texts`,
-    )
+    await expect(measureShard(9, 12)).rejects.toThrow(`shard 9 of 12 holds no text to measure: ${TEXTS} has 7 texts`)
   })
 })
 

@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import {
-  METRICS,
-  type Metric,
-  measureSimilarity,
-  type SimilarityResult,
-  UsageError,
-} from '../../../src/index.js'
+import { METRICS, type Metric, measureSimilarity, type SimilarityResult, UsageError } from '../../../src/index.js'
 import { mergeShards } from '../../../src/jobs/similarity/merge-shards.js'
 import { findBestBlock, selectMetric } from '../../../src/results/documents/result-views.js'
 import { largestDifferenceByKey } from '../../support/largest-difference.js'

@@ -10,11 +10,7 @@ const models = readdirSync(join(FIXTURES, 'onnx'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
 
-function measure(
-  name: string,
-  tokens: TokenSelection,
-  options: { modelFile?: string; batchSize?: number } = {},
-) {
+function measure(name: string, tokens: TokenSelection, options: { modelFile?: string; batchSize?: number } = {}) {
   const { maxLength } = referenceOf(name)
   return measureSimilarity({
     model: join(FIXTURES, 'onnx', name),

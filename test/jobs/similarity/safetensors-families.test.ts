@@ -15,11 +15,7 @@ function readStoredDtype(name: string): 'bf16' | 'fp16' | undefined {
 }
 
 /** A batch of more than all texts, so that every text but the longest is padded. */
-function measure(
-  name: string,
-  tokens: TokenSelection,
-  dtype?: 'bf16' | 'fp16' | undefined,
-): Promise<SimilarityResult> {
+function measure(name: string, tokens: TokenSelection, dtype?: 'bf16' | 'fp16' | undefined): Promise<SimilarityResult> {
   return measureSimilarity({
     dtype,
     model: fixtureFolder(name),
@@ -41,9 +37,7 @@ describe.each(models)('%s from safetensors', (name) => {
     it('equals PyTorch with weights kept as they are stored', async () => {
       const result = await measure(name, 'all', stored)
       expect(result.model.dtype).toBe(stored)
-      expect(largestDifferenceByKey(result.distances, readReference(fixtureFolder(name)).all)).toBeLessThan(
-        1e-6,
-      )
+      expect(largestDifferenceByKey(result.distances, readReference(fixtureFolder(name)).all)).toBeLessThan(1e-6)
     })
   }
 

@@ -33,9 +33,7 @@ const byMean = [...means.keys()].sort((a, b) => means[a]! - means[b]!)
 
 /** The real texts, each block's distances moved to another mean: their spread and how they go together stay. */
 function moveMeans(target: number[]): Float64Array[] {
-  return measured.map((text) =>
-    Float64Array.from(text, (distance, block) => distance - means[block]! + target[block]!),
-  )
+  return measured.map((text) => Float64Array.from(text, (distance, block) => distance - means[block]! + target[block]!))
 }
 
 interface Outcome {
@@ -120,7 +118,7 @@ it.each([
   const options = { model: LLAMA, dataset: TEXTS, layersToSkip: 1, until: 0.9, tokens }
   const result = await measureSimilarity({ ...options, onNote: (note) => notes.push(note) })
   expect(result.tokens).toBe(expected)
-  expect(
-    notes.filter((note) => /last 32 tokens.* can choose another block; `tokens: last`/.test(note)),
-  ).toHaveLength(count)
+  expect(notes.filter((note) => /last 32 tokens.* can choose another block; `tokens: last`/.test(note))).toHaveLength(
+    count,
+  )
 })

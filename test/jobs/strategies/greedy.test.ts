@@ -140,7 +140,5 @@ it('takes the layers of the lowest scores in their order', () => {
 })
 
 it('refuses scores that are no numbers', () => {
-  expect(() => lowestLayers([Number.NaN, 0.5, 0.1, Number.NaN, 0.2], 2)).toThrow(
-    'the score of layer 0 is NaN',
-  )
+  expect(() => lowestLayers([Number.NaN, 0.5, 0.1, Number.NaN, 0.2], 2)).toThrow('the score of layer 0 is NaN')
 })

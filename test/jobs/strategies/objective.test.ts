@@ -33,7 +33,7 @@ it('the objective kl removes the layer without which predictions are nearest to 
 })
 
 it('an objective goes with strategies that search', async () => {
-  await expect(
-    planLayers({ ...OPTIONS, strategy: 'angular', objective: 'kl', layersToSkip: 1 }),
-  ).rejects.toThrow('`objective` requires `strategy: greedy-perplexity` or repaired')
+  await expect(planLayers({ ...OPTIONS, strategy: 'angular', objective: 'kl', layersToSkip: 1 })).rejects.toThrow(
+    '`objective` requires `strategy: greedy-perplexity` or repaired',
+  )
 })

@@ -37,12 +37,7 @@ async function makeOverflowing(weight: string): Promise<string> {
   const model = copyFixture('llama')
   const { file, offsetBytes, sizeBytes } = (await openSafetensors(model)).tensors.get(weight)!
   const handle = await open(file, 'r+')
-  await handle.write(
-    new Uint8Array(new Float32Array(sizeBytes / 4).fill(3e38).buffer),
-    0,
-    sizeBytes,
-    offsetBytes,
-  )
+  await handle.write(new Uint8Array(new Float32Array(sizeBytes / 4).fill(3e38).buffer), 0, sizeBytes, offsetBytes)
   await handle.close()
   return model
 }

@@ -51,15 +51,9 @@ it('a layer fit releases what it opened, also after a session that could not be 
     if (number === 1) throw new Error('cannot be opened')
   })
   const texts = [{ ids: [1, 2, 3], origin: '' }]
-  const state = new ort.Tensor('float32', new Float32Array(3 * product.outputs).fill(1), [
-    1,
-    3,
-    product.outputs,
-  ])
+  const state = new ort.Tensor('float32', new Float32Array(3 * product.outputs).fill(1), [1, 3, product.outputs])
   const batch = { texts, state, target: state } as Parameters<typeof fit.addMoments>[0]
-  await expect(fit.addMoments(batch, makeMoments(fit.groups, product.outputs))).rejects.toThrow(
-    'cannot be opened',
-  )
+  await expect(fit.addMoments(batch, makeMoments(fit.groups, product.outputs))).rejects.toThrow('cannot be opened')
   await fit.change(batch, new Float32Array(fit.groups[0]! * product.outputs))
   expect([count.opened, open.size]).toEqual([2, 1])
   await fit.close()

@@ -30,11 +30,7 @@ it('says how much error cuts add, and holds what that took for later runs', asyn
   const open = () => openRepairingEvaluator(model, batches.slice(1), { device: 'cpu' })
   const [holding, plain] = [await open(), await open()]
   const [cut] = BLOCKS[1]!
-  const [first, second, longer, same] = await holding.measureErrors(
-    batch,
-    [],
-    [BLOCKS[2]!, [cut!], BLOCKS[3]!, []],
-  )
+  const [first, second, longer, same] = await holding.measureErrors(batch, [], [BLOCKS[2]!, [cut!], BLOCKS[3]!, []])
   expect([first, same]).toEqual([Infinity, Infinity])
   expect(second).toBeGreaterThan(0)
   expect(longer).toBeGreaterThan(second!)

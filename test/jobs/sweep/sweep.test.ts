@@ -57,11 +57,7 @@ describe('sweepCuts', () => {
     expect(sweep.sizes).toEqual([1, 3, 5])
     for (const size of sweep.sizes) {
       const own = sweep.candidates.filter(({ layersToSkip }) => layersToSkip === size)
-      expect(own.flatMap(({ strategies }) => strategies).sort()).toEqual([
-        'angular',
-        'block-influence',
-        'deepest',
-      ])
+      expect(own.flatMap(({ strategies }) => strategies).sort()).toEqual(['angular', 'block-influence', 'deepest'])
       expect(new Set(own.map(({ removed }) => JSON.stringify(removed))).size).toBe(own.length)
       const nearest = own.find(({ strategies }) => strategies.includes('angular'))!
       const least = Math.min(...distances[size]!)

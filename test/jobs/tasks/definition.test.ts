@@ -26,8 +26,7 @@ function write(config: object | string, name = 'mine.yaml'): string {
 
 describe('tasks', () => {
   it('are all built in, mmlu with its 57 subjects', async () => {
-    const names =
-      'arc_challenge arc_easy boolq hellaswag lambada_openai openbookqa piqa truthfulqa_mc1 winogrande'
+    const names = 'arc_challenge arc_easy boolq hellaswag lambada_openai openbookqa piqa truthfulqa_mc1 winogrande'
     const { tasks, groups } = await findTasks([...names.split(' '), 'mmlu', 'mmlu_stem', 'mmlu_anatomy'])
     expect(tasks).toHaveLength(9 + 57)
     expect(groups.mmlu).toHaveLength(57)
@@ -59,11 +58,7 @@ describe('tasks', () => {
       { metric_list: [{ metric: 'acc', aggregation: 'median' }] },
       'aggregation of acc is not understood',
     ],
-    [
-      'a sampler',
-      { fewshot_config: { sampler: 'balanced' } },
-      'fewshot_config.sampler must be default or first_n',
-    ],
+    ['a sampler', { fewshot_config: { sampler: 'balanced' } }, 'fewshot_config.sampler must be default or first_n'],
     ['own examples', { fewshot_config: { samples: [] } }, 'fewshot_config.samples is not understood'],
     ['no choices', { doc_to_choice: undefined }, 'doc_to_choice is missing'],
     ['no split', { test_split: undefined }, 'test_split is missing'],
@@ -114,15 +109,11 @@ describe('tasks', () => {
     await expect(findTasks([write({ ...BASE, include: 'gone.yaml' })])).rejects.toThrow(
       /the task file .*gone\.yaml, which .*mine\.yaml includes, cannot be read: ENOENT/,
     )
-    await expect(findTasks([write({ ...BASE, include: 3 })])).rejects.toThrow(
-      'include must name files, found 3',
-    )
+    await expect(findTasks([write({ ...BASE, include: 3 })])).rejects.toThrow('include must name files, found 3')
   })
 
   it('are refused by name', async () => {
-    await expect(findTasks(['gsm8k'])).rejects.toThrow(
-      'there is no task gsm8k; these are built in: arc_challenge',
-    )
+    await expect(findTasks(['gsm8k'])).rejects.toThrow('there is no task gsm8k; these are built in: arc_challenge')
     await expect(findTasks(['gone.yaml'])).rejects.toThrow('the task file gone.yaml cannot be read: ENOENT')
     await expect(findTasks(['piqa', write({ ...BASE, task: 'piqa' })])).rejects.toThrow(
       'a task named piqa was given before',

@@ -30,9 +30,7 @@ describe('a request', () => {
     expect(await encode('abcdef', 'gh', 4)).toEqual({
       ...{ input: characters('defg'), from: 2, ids: characters('gh'), cut: 4 },
     })
-    await expect(encode('a', 'bcdefg', 4)).rejects.toThrow(
-      'x.jsonl:1: a choice of 6 tokens, the model takes 4 at most',
-    )
+    await expect(encode('a', 'bcdefg', 4)).rejects.toThrow('x.jsonl:1: a choice of 6 tokens, the model takes 4 at most')
     await expect(encode('a', '')).rejects.toThrow('no token after its context')
   })
 })

@@ -127,12 +127,7 @@ it('takes digits of a template as the place of a choice, and a field of digits a
     const { target: rule } = readDefinition({ ...CONFIG, doc_to_target: target }, 'mine')
     return makeDocuments({ ...tasks[0]!, target: rule }, [record], { examples: [], count: 0 })[0]!.gold
   }
-  expect([goldOf('label'), goldOf('{{label}}'), goldOf('place'), goldOf('[0, 1]')]).toEqual([
-    [0],
-    [1],
-    [1],
-    [0, 1],
-  ])
+  expect([goldOf('label'), goldOf('{{label}}'), goldOf('place'), goldOf('[0, 1]')]).toEqual([[0], [1], [1], [0, 1]])
 })
 
 const CONFIG = {

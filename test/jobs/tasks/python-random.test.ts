@@ -81,16 +81,16 @@ const SAMPLES = [
     count: 25,
     drawn: [
       [
-        165, 77, 202, 24, 37, 274, 48, 187, 298, 29, 259, 109, 19, 44, 222, 214, 35, 123, 46, 282, 217, 30,
-        289, 63, 114,
+        165, 77, 202, 24, 37, 274, 48, 187, 298, 29, 259, 109, 19, 44, 222, 214, 35, 123, 46, 282, 217, 30, 289, 63,
+        114,
       ],
       [
-        298, 31, 295, 299, 203, 25, 113, 23, 285, 68, 148, 214, 73, 276, 60, 292, 157, 286, 92, 52, 297, 96,
-        190, 49, 280,
+        298, 31, 295, 299, 203, 25, 113, 23, 285, 68, 148, 214, 73, 276, 60, 292, 157, 286, 92, 52, 297, 96, 190, 49,
+        280,
       ],
       [
-        32, 288, 30, 105, 254, 272, 218, 160, 238, 299, 232, 185, 153, 127, 92, 124, 41, 294, 268, 253, 175,
-        229, 147, 37, 60,
+        32, 288, 30, 105, 254, 272, 218, 160, 238, 299, 232, 185, 153, 127, 92, 124, 41, 294, 268, 253, 175, 229, 147,
+        37, 60,
       ],
     ],
   },
@@ -111,13 +111,10 @@ const SAMPLES = [
 const LAST = [492, 652, 895]
 
 describe('Python’s random.Random', () => {
-  it.each(SAMPLES)(
-    'seed $seed draws $count of $size as random.sample does',
-    ({ seed, size, count, drawn }) => {
-      const random = new PythonRandom(seed)
-      expect(drawn.map(() => random.sample(range(size), count))).toEqual(drawn)
-    },
-  )
+  it.each(SAMPLES)('seed $seed draws $count of $size as random.sample does', ({ seed, size, count, drawn }) => {
+    const random = new PythonRandom(seed)
+    expect(drawn.map(() => random.sample(range(size), count))).toEqual(drawn)
+  })
 
   it('goes through its whole state and more', () => {
     const random = new PythonRandom(1234)

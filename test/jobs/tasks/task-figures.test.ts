@@ -66,10 +66,7 @@ describe('figures of tasks', () => {
     expect(acc).toEqual({
       difference: -0.5,
       standardError: expect.closeTo(error, 12),
-      interval: [
-        expect.closeTo(-0.5 - 3.182446305 * error, 8),
-        expect.closeTo(-0.5 + 3.182446305 * error, 8),
-      ],
+      interval: [expect.closeTo(-0.5 - 3.182446305 * error, 8), expect.closeTo(-0.5 + 3.182446305 * error, 8)],
     })
   })
 

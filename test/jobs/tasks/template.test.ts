@@ -13,8 +13,7 @@ const FIELDS = {
   answer: '2',
   sentence: 'Where _ is _ big.',
 }
-const evaluate = (source: string) =>
-  compileTemplate(source, 'task x: doc_to_text').evaluate(FIELDS, 'x.jsonl:1')
+const evaluate = (source: string) => compileTemplate(source, 'task x: doc_to_text').evaluate(FIELDS, 'x.jsonl:1')
 
 describe('templates of tasks', () => {
   // what Python's jinja2 3.1.6 gives, and literal_eval where it prints a list

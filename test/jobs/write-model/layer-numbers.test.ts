@@ -1,20 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import {
-  findLayers,
-  keepExtraLayers,
-  keepLayers,
-  renumber,
-} from '../../../src/jobs/write-model/layer-numbers.js'
+import { findLayers, keepExtraLayers, keepLayers, renumber } from '../../../src/jobs/write-model/layer-numbers.js'
 
 describe('findLayers', () => {
   it.each([
     [['model.layers.0.a', 'model.layers.1.a', 'model.norm.weight'], 'model.layers.'],
     [['transformer.h.0.a', 'transformer.h.1.a', 'lm_head.weight'], 'transformer.h.'],
     [['h.0.a', 'h.1.a'], 'h.'],
-    [
-      ['model.layers.0.mlp.experts.0.w', 'model.layers.0.mlp.experts.1.w', 'model.layers.1.a'],
-      'model.layers.',
-    ],
+    [['model.layers.0.mlp.experts.0.w', 'model.layers.0.mlp.experts.1.w', 'model.layers.1.a'], 'model.layers.'],
     [
       ['vision.layers.0.a', 'vision.layers.1.a', 'vision.layers.2.a', 'text.layers.0.a', 'text.layers.1.a'],
       'text.layers.',

@@ -24,14 +24,8 @@ function write(folder: string, ...names: string[]): void {
 describe('--force replaces', () => {
   it.each([
     ['what prune wrote', ['config.json', 'layerprune-plan.json', 'README.md']],
-    [
-      'a model of safetensors',
-      ['config.json', 'model-00001-of-00002.safetensors', 'merges.txt', '.gitattributes'],
-    ],
-    [
-      'a model of graphs',
-      ['onnx/model.onnx', 'onnx/model.onnx_data_1', 'additional_chat_templates/tools.jinja'],
-    ],
+    ['a model of safetensors', ['config.json', 'model-00001-of-00002.safetensors', 'merges.txt', '.gitattributes']],
+    ['a model of graphs', ['onnx/model.onnx', 'onnx/model.onnx_data_1', 'additional_chat_templates/tools.jinja']],
     ['files that the pruned model has too', ['model.safetensors', 'reference.json']],
   ])('%s', async (_, names) => {
     write('out', ...names)

@@ -1,12 +1,4 @@
-import {
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { buildFrom, copyFixture, fixtureFolder, measureBlocks } from '../../support/fixture-model.js'
@@ -52,9 +44,7 @@ describe('a damaged checkpoint is refused by the name of what is wrong', () => {
     const folder = rewrite('llama', (tensors) => {
       tensors.set('model.layers.1.self_attn.q_proj.bias', tensors.get(norm)!)
     })
-    await expect(buildFrom(folder)).rejects.toThrow(
-      /not account for: model\.layers\.1\.self_attn\.q_proj\.bias$/,
-    )
+    await expect(buildFrom(folder)).rejects.toThrow(/not account for: model\.layers\.1\.self_attn\.q_proj\.bias$/)
   })
 
   it('a layer is left over', async () => {
@@ -79,9 +69,7 @@ describe('a damaged checkpoint is refused by the name of what is wrong', () => {
     const folder = rewrite('llama', (tensors) => {
       tensors.set(norm, { dtype: 'I32', shape: [32], data: Buffer.alloc(128) })
     })
-    await expect(buildFrom(folder)).rejects.toThrow(
-      `tensor ${norm} is stored as I32, expected F32, F16 or BF16`,
-    )
+    await expect(buildFrom(folder)).rejects.toThrow(`tensor ${norm} is stored as I32, expected F32, F16 or BF16`)
   })
 
   it('the head is missing, and nothing says that it is tied', async () => {
@@ -122,9 +110,7 @@ describe('a damaged checkpoint is refused by the name of what is wrong', () => {
     const path = join(folder, 'config.json')
     writeFileSync(path, readFileSync(path, 'utf8').replace('"llama"', '"mosaic"'))
     await expect(buildFrom(folder)).rejects.toMatchObject({
-      message: expect.stringMatching(
-        /model_type "mosaic", which is not supported; .*arcee, .*llama, .*starcoder2/,
-      ),
+      message: expect.stringMatching(/model_type "mosaic", which is not supported; .*arcee, .*llama, .*starcoder2/),
       hint: 'use an ONNX export of the model',
     })
   })

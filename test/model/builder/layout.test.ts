@@ -56,9 +56,7 @@ describe('the decoder inside another model is found', () => {
 
   it('without a head, if the class that saved it has none', async () => {
     const withoutHead: Rename = (name) => (name.includes('lm_head') ? undefined : name)
-    expect(outputOf(await build('llava', withoutHead, { architectures: ['LlavaModel'] }))).toBe(
-      'last_hidden_state',
-    )
+    expect(outputOf(await build('llava', withoutHead, { architectures: ['LlavaModel'] }))).toBe('last_hidden_state')
     await expect(build('llava', withoutHead)).rejects.toThrow('no tensor lm_head.weight')
   })
 })
@@ -109,21 +107,14 @@ describe('what is not understood is refused', () => {
   const REFUSED: [wrapper: string, reason: string][] = [
     ['mllama', '"mllama", which is not supported: some of its layers attend to the features of images'],
     ['paligemma', '"paligemma", which is not supported: tokens of its prompt see those that follow'],
-    [
-      'some_vl',
-      '"some_vl", which is not supported: it is not known how it uses the decoder of its text_config',
-    ],
+    ['some_vl', '"some_vl", which is not supported: it is not known how it uses the decoder of its text_config'],
   ]
   it.each(REFUSED)('%s by name', async (wrapper, reason) => {
     await expect(build('llava', (name) => name, { model_type: wrapper })).rejects.toThrow(reason)
   })
 
   it.each([
-    [
-      'a key of the decoder that is not known',
-      { residual_gate: 2 },
-      'residual_gate = 2, which is not known of llama',
-    ],
+    ['a key of the decoder that is not known', { residual_gate: 2 }, 'residual_gate = 2, which is not known of llama'],
     ['a decoder that is not causal', { is_causal: false }, 'is_causal is false'],
   ])('%s', async (_what, keys, message) => {
     const text = { ...(readConfig('llava').text_config as object), ...keys }
@@ -154,9 +145,7 @@ it.each([
   ['llama', /^model\./, 'model.'],
 ])('names of %s that were saved without the head lack a prefix', async (name, prefix, missing) => {
   const config = interpretConfig(readConfig(name), 'config.json')
-  const bare = await renameTensors(name, (tensor) =>
-    prefix.test(tensor) ? tensor.replace(prefix, '') : undefined,
-  )
+  const bare = await renameTensors(name, (tensor) => (prefix.test(tensor) ? tensor.replace(prefix, '') : undefined))
   expect(findMissingPrefix(config, bare.tensors)).toBe(missing)
   const whole = await openSafetensors(fixtureFolder(name))
   expect(findMissingPrefix(config, whole.tensors)).toBe('')

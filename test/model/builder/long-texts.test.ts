@@ -6,13 +6,7 @@ import { buildDecoder } from '../../../src/model/builder/build-decoder.js'
 import type { DecoderGraph } from '../../../src/model/graph/decoder-graph.js'
 import { findValueMatrices, findWeightProducts } from '../../../src/model/graph/int8/weight-products.js'
 import { indexGraph } from '../../../src/model/graph/onnx/topology.js'
-import {
-  fixtureFolder,
-  listFixtures,
-  measureBlocks,
-  measureTexts,
-  readReference,
-} from '../../support/fixture-model.js'
+import { fixtureFolder, listFixtures, measureBlocks, measureTexts, readReference } from '../../support/fixture-model.js'
 import { largestDifference } from '../../support/largest-difference.js'
 import { LONG_TESTS } from '../../support/long-tests.js'
 
@@ -63,13 +57,9 @@ it.each(LONG_TESTS ? listFixtures() : SAMPLED)(
 it('gives the same distances over long texts, and short ones beside them', async () => {
   const random = createRandom(3)
   const known = readReference(fixtureFolder('llama')).texts.flat()
-  const texts = [1100, 300, 1].map((length) =>
-    Array.from({ length }, () => known[random.below(known.length)]!),
-  )
+  const texts = [1100, 300, 1].map((length) => Array.from({ length }, () => known[random.below(known.length)]!))
   const [usual, long] = await Promise.all(
-    [{}, { longest: LONGEST }].map(async (options) =>
-      measureTexts(await build('llama', options), texts, 'llama'),
-    ),
+    [{}, { longest: LONGEST }].map(async (options) => measureTexts(await build('llama', options), texts, 'llama')),
   )
   expect(largestDifference(long!, usual!)).toBeLessThan(1e-7)
 })

@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../../src/base/errors.js'
 import { serializeModel } from '../../../src/model/graph/onnx/onnx.js'
-import {
-  buildFrom,
-  fixtureFolder,
-  listFixtures,
-  measureBlocks,
-  readConfig,
-} from '../../support/fixture-model.js'
+import { buildFrom, fixtureFolder, listFixtures, measureBlocks, readConfig } from '../../support/fixture-model.js'
 import { largestDifference } from '../../support/largest-difference.js'
 
 function ropeWith(name: string, changes: Record<string, unknown>): Record<string, unknown> {
@@ -190,11 +184,7 @@ describe('a key that is not understood is refused by name', () => {
     ['hunyuan-moe', { moe_intermediate_size: [8, 9] }, /moe_intermediate_size is \[8,9\]/],
     ['laguna', { gating: false }, /gating is false, expected true/],
     ['laguna', { num_attention_heads_per_layer: [4, 3, 6] }, /3 attention heads for 2 key and value heads/],
-    [
-      'llama4',
-      { layer_types: ['sliding_attention', 'x', 'x', 'x'] },
-      /only full_attention and chunked_attention/,
-    ],
+    ['llama4', { layer_types: ['sliding_attention', 'x', 'x', 'x'] }, /only full_attention and chunked_attention/],
     ['mellum', { rope_theta: 7 }, /rope_theta is 7, expected nothing/],
     ['minimax-m2', { attn_type_list: [0, 1, 1] }, /attn_type_list is \[0,1,1\], expected only 1/],
     ['llama', { partial_rotary_factor: 0.5 }, /config\.json: partial_rotary_factor is 0.5, expected 1/],
@@ -221,11 +211,7 @@ describe('a key that is not understood is refused by name', () => {
     ['mpt', { logit_scale: 2 }, /logit_scale is 2, expected null/],
     ['internlm3', { qkv_bias: false }, /qkv_bias is false, expected true as the other biases/],
     ['phimoe', { num_experts_per_tok: 1 }, /num_experts_per_tok is 1, expected 2/],
-    [
-      'ministral3',
-      ropeWith('ministral3', { llama_4_scaling_beta: undefined }),
-      /does not state llama_4_scaling_beta/,
-    ],
+    ['ministral3', ropeWith('ministral3', { llama_4_scaling_beta: undefined }), /does not state llama_4_scaling_beta/],
     ['minicpm', { sparse_config: { topk: 64 } }, /has sparse_config = .*, which is not known of minicpm/],
     ['minicpm', { hidden_act: 'fatrelu' }, /hidden_act is "fatrelu"/],
     [
@@ -234,22 +220,14 @@ describe('a key that is not understood is refused by name', () => {
       /rope_parameters is .* whose frequencies do not depend on the text/,
     ],
     ['granite-hybrid', { layer_types: ['attention', 'mamba'] }, /layer_types is .*, expected 3 entries/],
-    [
-      'granite-hybrid',
-      { layer_types: Array(3).fill('linear') },
-      /layer_types is .* only mamba and attention/,
-    ],
+    ['granite-hybrid', { layer_types: Array(3).fill('linear') }, /layer_types is .* only mamba and attention/],
     ['granite-hybrid', { mamba_n_groups: 3 }, /mamba_n_groups is 3, .* divides the 4 heads/],
     ['granite-hybrid', { mamba_d_head: 7 }, /mamba_d_head is 7, expected 48 \/ 4/],
     ['granite-hybrid', { time_step_limit: [1, 0] }, /time_step_limit is \[1,0\], expected two numbers/],
     ['granite-hybrid', { time_step_limit: 3 }, /time_step_limit is 3, expected two numbers/],
     ['bamba', { partial_rotary_factor: 1 }, /partial_rotary_factor is 1, expected 0.5/],
     ['falcon-h1', { ssm_multipliers: [1, 2] }, /ssm_multipliers is \[1,2\], expected 5 numbers/],
-    [
-      'nemotron-h',
-      { hybrid_override_pattern: 'M-*EX' },
-      /hybrid_override_pattern is "M-\*EX", expected only/,
-    ],
+    ['nemotron-h', { hybrid_override_pattern: 'M-*EX' }, /hybrid_override_pattern is "M-\*EX", expected only/],
     ['nemotron-h', { layers_block_type: Array(5).fill('mlp') }, /expected the layers of layers_block_type/],
     ['nemotron-h', { num_hidden_layers: 4 }, /num_hidden_layers is 4, expected 5/],
     ['nemotron-h', { n_group: 3 }, /n_group is 3, expected a divisor of 4 experts/],
@@ -262,20 +240,12 @@ describe('a key that is not understood is refused by name', () => {
     ['apertus', { qk_norm: false }, /qk_norm is false, expected true/],
     ['ctrl', { layer_norm_epsilon: 0.5 }, /layer_norm_epsilon is 0.5, expected 0.000001/],
     ['gptj', { rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling is .*, expected null/],
-    [
-      'gpt-bigcode',
-      { scale_attn_by_inverse_layer_idx: true },
-      /scale_attn_by_inverse.* is true, expected false/,
-    ],
+    ['gpt-bigcode', { scale_attn_by_inverse_layer_idx: true }, /scale_attn_by_inverse.* is true, expected false/],
     ['gpt-neo', { attention_layers: Array(3).fill('local') }, /attention_layers is .* the same as/],
     ['gpt2', { num_attention_heads: 2 }, /num_attention_heads is 2, expected 4/],
     ['gemma', { hidden_activation: 'relu' }, /hidden_activation is "relu", expected "gelu_pytorch_tanh"/],
     ['gemma3', { rope_parameters: { rope_theta: 7 } }, /rope_parameters is .* nothing but full_attention/],
-    [
-      'olmo3',
-      { rope_parameters: { rope_type: 'default', rope_theta: 7 } },
-      /rope_parameters is .* nothing but/,
-    ],
+    ['olmo3', { rope_parameters: { rope_type: 'default', rope_theta: 7 } }, /rope_parameters is .* nothing but/],
     ['falcon', { num_ln_in_parallel_attn: 2 }, /num_ln_in_parallel_attn is 2, expected 1/],
     ['mixtral', { num_experts_per_tok: 9 }, /9 experts per token .* of 4/],
     ['llama', { rope_theta: 77 }, /rope_theta is 77, expected 10000 as in rope_parameters/],
@@ -288,20 +258,12 @@ describe('a key that is not understood is refused by name', () => {
     ['qwen2-window', { layer_types: Array(3).fill('linear_attention') }, /layer_types is .*linear/],
     ['qwen2', { layer_types: Array(3).fill('sliding_attention') }, /no sliding_attention without/],
     ['gemma', { use_bidirectional_attention: true }, /use_bidirectional_attention is true/],
-    [
-      'gemma3',
-      { attn_logit_softcapping: 50 },
-      /attn_logit_softcapping is 50, expected null: programs differ/,
-    ],
+    ['gemma3', { attn_logit_softcapping: 50 }, /attn_logit_softcapping is 50, expected null: programs differ/],
     ['gpt-oss', { swiglu_alpha: 1 }, /swiglu_alpha is 1, expected 1.702/],
     ['gpt-oss', { experts_per_token: 3 }, /experts_per_token is 3, expected 2/],
     ['gemma4', { use_bidirectional_attention: 'all' }, /use_bidirectional_attention is "all"/],
     ['gemma4', { num_kv_shared_layers: 3 }, /num_kv_shared_layers is 3, expected a number of layers/],
-    [
-      'gemma4-listed',
-      { per_layer_config: { '1': { head_dim: 4 } } },
-      /per_layer_config is .* the same heads/,
-    ],
+    ['gemma4-listed', { per_layer_config: { '1': { head_dim: 4 } } }, /per_layer_config is .* the same heads/],
     ['gemma4-listed', { per_layer_config: { '1': { window: 4 } } }, /per_layer_config 1 has window = 4/],
     ['gemma4-e2b', { vocab_size_per_layer_input: 200 }, /vocab_size_per_layer_input is 200/],
     ['gpt2', { add_cross_attention: true }, /add_cross_attention is true, expected false/],
@@ -318,22 +280,14 @@ describe('a key that is not understood is refused by name', () => {
     ['qwen3-5', { output_gate_type: 'sigmoid' }, /output_gate_type is "sigmoid", expected "swish"/],
     ['qwen3-5', { linear_num_key_heads: 3 }, /4 value heads of linear attention for 3 key heads/],
     ['qwen3-5', { layer_types: ['full_attention'] }, /1 layer_types for 3 layers/],
-    [
-      'qwen3-next',
-      { layer_types: Array(3).fill('conv') },
-      /layer_types is .*, expected only linear_attention/,
-    ],
+    ['qwen3-next', { layer_types: Array(3).fill('conv') }, /layer_types is .*, expected only linear_attention/],
     ['qwen3-5-moe', { mlp_only_layers: [1] }, /mlp_only_layers is \[1\], expected an empty list/],
     ['qwen3-5-moe', { norm_topk_prob: false }, /norm_topk_prob is false, expected true/],
     ['lfm2', { layer_types: Array(3).fill('linear_attention') }, /layer_types is .*, expected only conv/],
     ['lfm2', { conv_dim: 32 }, /conv_dim is 32, expected 24/],
     ['lfm2', { hidden_act: 'gelu' }, /hidden_act is "gelu", expected "silu"/],
     ['olmo-hybrid', { rope_parameters: null }, /rope_parameters is null, expected a rope_theta in it/],
-    [
-      'olmo-hybrid',
-      { layer_types: Array(4).fill('full_attention') },
-      /expected at least one of linear_attention/,
-    ],
+    ['olmo-hybrid', { layer_types: Array(4).fill('full_attention') }, /expected at least one of linear_attention/],
     ['kimi-linear', { num_expert_group: 2 }, /num_expert_group is 2, expected 1/],
     ['kimi-linear', { num_key_value_heads: 2 }, /num_key_value_heads is 2, expected 4/],
     [
@@ -341,16 +295,8 @@ describe('a key that is not understood is refused by name', () => {
       { linear_attn_config: { kda_layers: [1], full_attn_layers: [2] } },
       /linear_attn_config is .*, expected every layer/,
     ],
-    [
-      'kimi-linear',
-      { linear_attn_config: { gate_lower_bound: -5 } },
-      /linear_attn_config has gate_lower_bound = -5/,
-    ],
-    [
-      'kimi-linear-fused',
-      { mlp_layer_types: ['dense'] },
-      /mlp_layer_types is .*, expected .* each of 3 layers/,
-    ],
+    ['kimi-linear', { linear_attn_config: { gate_lower_bound: -5 } }, /linear_attn_config has gate_lower_bound = -5/],
+    ['kimi-linear-fused', { mlp_layer_types: ['dense'] }, /mlp_layer_types is .*, expected .* each of 3 layers/],
     ['deepseek-v2', { topk_method: 'noaux_tc' }, /topk_method is "noaux_tc", expected "greedy" or/],
     ['deepseek-v2', { norm_topk_prob: true }, /norm_topk_prob is true, expected false/],
     ['deepseek-v2', { num_key_value_heads: 1 }, /num_key_value_heads is 1, expected 3/],
@@ -364,11 +310,7 @@ describe('a key that is not understood is refused by name', () => {
     ['deepseek-v3', { num_nextn_predict_layers: 99 }, /num_nextn_predict_layers is 99, expected a small/],
     ['deepseek-v3', { qk_head_dim: 8 }, /qk_head_dim is 8, expected 14/],
     ['deepseek-v32', { rope_interleave: false }, /rope_interleave is false, expected true/],
-    [
-      'deepseek-v32',
-      { layer_types: Array(3).fill('full_attention') },
-      /expected indexed_attention for each of 3/,
-    ],
+    ['deepseek-v32', { layer_types: Array(3).fill('full_attention') }, /expected indexed_attention for each of 3/],
     ['bailing-hybrid', { num_expert_group: 4 }, /num_expert_group is 4, expected a divisor of 6 experts/],
     ['bailing-hybrid', { layer_types: ['full_attention'] }, /1 layer_types for 3 layers/],
     ['bailing-hybrid', { linear_conv_kernel_dim: 3 }, /linear_conv_kernel_dim is 3, expected 4/],

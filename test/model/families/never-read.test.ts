@@ -13,8 +13,7 @@ const STRAY = {
   merge_recipe: { a: null },
 }
 
-const build = (fixture: string, changes: Record<string, unknown>) =>
-  buildFrom(fixtureFolder(fixture), changes)
+const build = (fixture: string, changes: Record<string, unknown>) => buildFrom(fixtureFolder(fixture), changes)
 
 describe("keys that transformers' own code never reads", () => {
   it.each(['llama', 'qwen2', 'gemma3', 'phi3'])('%s: distances stay the same to the bit', async (fixture) => {
@@ -42,9 +41,7 @@ describe("keys that transformers' own code never reads", () => {
   it.each([{ AutoModelForCausalLM: 'modeling.Own' }, {}, null])(
     'are refused beside auto_map = %j',
     async (auto_map) => {
-      await expect(build('llama', { auto_map, some_trainer_note: 5 })).rejects.toThrow(
-        /has some_trainer_note = 5/,
-      )
+      await expect(build('llama', { auto_map, some_trainer_note: 5 })).rejects.toThrow(/has some_trainer_note = 5/)
     },
   )
 
@@ -80,9 +77,7 @@ describe("a key that transformers' code reads is still refused", () => {
 
   it('in an object of its own', async () => {
     const rope_scaling = { rope_type: 'linear', factr: 2 }
-    await expect(build('llama-linear', { rope_parameters: undefined, rope_scaling })).rejects.toThrow(
-      /factor/,
-    )
+    await expect(build('llama-linear', { rope_parameters: undefined, rope_scaling })).rejects.toThrow(/factor/)
     await expect(build('mpt', { attn_config: { some_trainer_note: 5 } })).rejects.toThrow(
       /attn_config has some_trainer_note = 5/,
     )

@@ -60,11 +60,7 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
     'deepseek-v2-lite',
     { n_group: 1, topk_group: 1, topk_method: 'greedy', aux_loss_alpha: 0.001, num_key_value_heads: 3 },
   ],
-  [
-    'moonshotai/Moonlight-16B-A3B',
-    'deepseek-v3-fused',
-    { num_nextn_predict_layers: 0, scoring_func: 'sigmoid' },
-  ],
+  ['moonshotai/Moonlight-16B-A3B', 'deepseek-v3-fused', { num_nextn_predict_layers: 0, scoring_func: 'sigmoid' }],
   ['moonshotai/Kimi-K2-Instruct', 'deepseek-v3', { model_type: 'kimi_k2', ep_size: 1, seq_aux: true }],
   ['zai-org/GLM-4.7-Flash', 'glm4-moe-lite', { rope_scaling: null, partial_rotary_factor: 1 }],
   ['openbmb/MiniCPM3-4B', 'minicpm3', { attention_bias: false, hidden_act: 'silu' }],
@@ -147,11 +143,7 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
       n_inner: null,
     },
   ],
-  [
-    'tiiuae/falcon-7b',
-    'falcon',
-    { apply_residual_connection_post_layernorm: false, num_kv_heads: 71, auto_map: {} },
-  ],
+  ['tiiuae/falcon-7b', 'falcon', { apply_residual_connection_post_layernorm: false, num_kv_heads: 71, auto_map: {} }],
   ['facebook/opt-125m', 'opt', { _remove_final_layer_norm: false, layerdrop: 0, prefix: '</s>' }],
   ['facebook/galactica-125m', 'opt', { learned_embeddings: true, scale_embeddings: false }],
   ['EleutherAI/gpt-j-6b', 'gptj', { gradient_checkpointing: false, rotary: true, scale_attn_weights: true }],
@@ -205,11 +197,7 @@ const PUBLISHED: [model: string, fixture: string, keys: Config][] = [
       quantization_config: null,
     },
   ],
-  [
-    'google/gemma-4-31B-it',
-    'gemma4',
-    { use_bidirectional_attention: 'vision', vocab_size_per_layer_input: 262144 },
-  ],
+  ['google/gemma-4-31B-it', 'gemma4', { use_bidirectional_attention: 'vision', vocab_size_per_layer_input: 262144 }],
   [
     'a fine-tune by PEFT and TRL',
     'llama',

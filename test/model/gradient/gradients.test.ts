@@ -33,9 +33,7 @@ interface Reference {
   adapters: Record<string, [into: number[], back: number[]]>
 }
 
-const REFERENCES: Record<string, Reference> = JSON.parse(
-  readFileSync(join(FIXTURES, 'gradients.json'), 'utf8'),
-)
+const REFERENCES: Record<string, Reference> = JSON.parse(readFileSync(join(FIXTURES, 'gradients.json'), 'utf8'))
 const TEXTS = [
   [5, 17, 33, 8, 41, 29, 3, 12, 50, 7, 22, 60, 13, 2],
   [9, 2, 44, 31, 6, 6, 18, 90, 77, 4, 25, 63, 11, 40],
@@ -229,11 +227,7 @@ const DISTILLATION = JSON.parse(readFileSync(join(FIXTURES, 'distillation.json')
 
 it.each([
   ['the divergence from a teacher', DISTILLATION, undefined],
-  [
-    'the distance of states with it',
-    DISTILLATION.withStates,
-    { states: [{ student: 2, teacher: 1 }], weight: 0.5 },
-  ],
+  ['the distance of states with it', DISTILLATION.withStates, { states: [{ student: 2, teacher: 1 }], weight: 0.5 }],
 ])('%s and its gradients are those of PyTorch', async (_, reference, common) => {
   const [{ config, decoder }, other] = [await open('llama'), await open('gemma2')]
   const { decoder: adapted, adapters, feeds, trained } = adapt(decoder, reference)

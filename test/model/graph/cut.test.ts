@@ -60,9 +60,7 @@ describe.each(MODELS)('cutBlocks of %s %s', (name, modelFile) => {
       const found = await score({ ...model, decoder, config: { ...model.config, layers: kept } })
       const tolerance = /16|quantized/.test(modelFile ?? '') ? 2e-2 : 1e-4
       for (const [text, nats] of expected.entries()) {
-        expect(Math.abs(found[text]! - nats), `${JSON.stringify(removed)}, text ${text}`).toBeLessThan(
-          tolerance,
-        )
+        expect(Math.abs(found[text]! - nats), `${JSON.stringify(removed)}, text ${text}`).toBeLessThan(tolerance)
       }
     }
   })

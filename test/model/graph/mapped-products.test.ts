@@ -45,11 +45,7 @@ function makeStored(name: string, dataType: DataType, dims: number[], folder = '
 const multiply = (tokens: string, matrix: string, product: string): NodeProto =>
   makeNode('FusedMatMul', [tokens, matrix], [product], { transB: 1 }, MICROSOFT_DOMAIN)
 
-function makeDecoder(
-  node: NodeProto[],
-  initializer: TensorProto[],
-  weightsFolder = '/nowhere',
-): DecoderGraph {
+function makeDecoder(node: NodeProto[], initializer: TensorProto[], weightsFolder = '/nowhere'): DecoderGraph {
   const graph = makeGraph({
     name: 'products',
     node,

@@ -42,12 +42,7 @@ describe('findResidualStream', () => {
   })
 
   it.each([
-    [
-      'another number of layers',
-      5,
-      () => {},
-      /config states 5 layers, so 5 or 10 sums were expected, and 6 found/,
-    ],
+    ['another number of layers', 5, () => {}, /config states 5 layers, so 5 or 10 sums were expected, and 6 found/],
     [
       'layers in another order',
       3,
@@ -72,8 +67,7 @@ describe('findResidualStream', () => {
       (graph: GraphProto) => {
         const states = findResidualStream(graph, 3, '')
         const index = graph.node.findIndex(({ output }) => output.includes(states[1]!))
-        for (const node of graph.node)
-          node.input = node.input.map((name) => (name === states[1] ? 'normed' : name))
+        for (const node of graph.node) node.input = node.input.map((name) => (name === states[1] ? 'normed' : name))
         graph.node.splice(index + 1, 0, makeNode('LpNormalization', [states[1]!], ['normed']))
       },
       /sum 2 of 6 .* does not add to the one before it/,

@@ -49,11 +49,7 @@ describe('keptSlices', () => {
       [{ start: 28, end: 36 }],
       'block [28, 36) is outside the model: expected 0 <= start and end <= 32, its layers',
     ],
-    [
-      32,
-      [{ start: -1, end: 3 }],
-      'block [-1, 3) is outside the model: expected 0 <= start and end <= 32, its layers',
-    ],
+    [32, [{ start: -1, end: 3 }], 'block [-1, 3) is outside the model: expected 0 <= start and end <= 32, its layers'],
     [32, [{ start: 8, end: 8 }], 'block [8, 8) is empty: start must be below end'],
     [32, [{ start: 9, end: 8 }], 'block [9, 8) is empty: start must be below end'],
     [32, [{ start: 1.5, end: 8 }], 'block [1.5, 8): start and end must be whole numbers'],
@@ -139,20 +135,14 @@ describe('parseBlocks', () => {
   )
 
   it('refuses layers in the wrong order', () => {
-    expect(() => parseBlocks('18..11')).toThrow(
-      "'18..11' is empty: the first layer must not be after the last",
-    )
+    expect(() => parseBlocks('18..11')).toThrow("'18..11' is empty: the first layer must not be after the last")
   })
 })
 
 it('a block leaves at least one layer', () => {
   expect(() => assertBlockSize(2, 3)).not.toThrow()
   for (const n of [0, 3, 1e9]) {
-    expect(() => assertBlockSize(n, 3)).toThrow(
-      `layers to skip must be 1 to 2 for a model of 3 layers, found ${n}`,
-    )
+    expect(() => assertBlockSize(n, 3)).toThrow(`layers to skip must be 1 to 2 for a model of 3 layers, found ${n}`)
   }
-  expect(() => assertBlockSize(1, 1)).toThrow(
-    'a model of 1 layer has no block to remove: one layer must be kept',
-  )
+  expect(() => assertBlockSize(1, 1)).toThrow('a model of 1 layer has no block to remove: one layer must be kept')
 })

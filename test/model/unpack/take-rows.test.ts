@@ -7,11 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { readExpression } from '../../../src/engine/sessions/read-floats.js'
 import { createSession } from '../../../src/engine/sessions/session.js'
 import type { SafetensorsDtype } from '../../../src/files/checkpoint/safetensors-dtype.js'
-import {
-  listParts,
-  type StoredPart,
-  type WeightExpression,
-} from '../../../src/files/checkpoint/weight-expression.js'
+import { listParts, type StoredPart, type WeightExpression } from '../../../src/files/checkpoint/weight-expression.js'
 import {
   createModel,
   DataLocation,

@@ -25,10 +25,7 @@ export function installPacked(): Installed {
     stdio: 'pipe',
   })
   const tarball = join(tarballs, readdirSync(tarballs)[0]!)
-  writeFileSync(
-    join(folder, 'package.json'),
-    JSON.stringify({ name: 'empty', type: 'module', private: true }),
-  )
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'empty', type: 'module', private: true }))
   const unpacked = join(folder, 'node_modules/layerprune')
   if (BY_NPM) {
     execSync(`npm install --ignore-scripts --no-audit --no-fund "${tarball}"`, {

@@ -74,15 +74,7 @@ describe('the package as npm packs it', () => {
     const printed = commands.map((command) => `$ ${command}\n${program(command.split(' ').slice(1))}`)
     expectSameBesidesRounding(printed.join('\n').trim(), shown)
     program(['report', 'layerprune-output/similarity.json', '-o', 'report.html'])
-    program([
-      'prune',
-      '--model',
-      'examples/model',
-      '--from',
-      'layerprune-output/similarity.json',
-      '-o',
-      'pruned',
-    ])
+    program(['prune', '--model', 'examples/model', '--from', 'layerprune-output/similarity.json', '-o', 'pruned'])
     expect(
       ['report.html', 'pruned/model.safetensors'].filter((name) => !existsSync(join(installed.folder, name))),
     ).toEqual([])
@@ -114,26 +106,20 @@ describe('the package as npm packs it', () => {
     ['node16', 'node16'],
     ['esnext', 'bundler'],
   ]
-  it.each(sample(resolutions, 2))(
-    'has types for module %s, resolved as %s',
-    async (module, moduleResolution) => {
-      writeFileSync(
-        join(installed.folder, 'use.ts'),
-        `import { measureSimilarity, type SimilarityResult } from 'layerprune'
+  it.each(sample(resolutions, 2))('has types for module %s, resolved as %s', async (module, moduleResolution) => {
+    writeFileSync(
+      join(installed.folder, 'use.ts'),
+      `import { measureSimilarity, type SimilarityResult } from 'layerprune'
        const options = { model: 'm', dataset: 'd', layersToSkip: 4 }
        export const result: SimilarityResult = await measureSimilarity(options)
        // @ts-expect-error: a distance is a number
        export const text: string = result.best.distance`,
-      )
-      const flags = Object.entries({ module, moduleResolution, target: 'es2022' }).flatMap(([k, v]) => [
-        `--${k}`,
-        v,
-      ])
-      const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-      const { stdout } = await run(process.execPath, [tsc, '--noEmit', '--strict', ...flags, 'use.ts'], {
-        cwd: installed.folder,
-      }).catch((error) => error)
-      expect(stdout).toBe('')
-    },
-  )
+    )
+    const flags = Object.entries({ module, moduleResolution, target: 'es2022' }).flatMap(([k, v]) => [`--${k}`, v])
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await run(process.execPath, [tsc, '--noEmit', '--strict', ...flags, 'use.ts'], {
+      cwd: installed.folder,
+    }).catch((error) => error)
+    expect(stdout).toBe('')
+  })
 })

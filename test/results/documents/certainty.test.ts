@@ -68,8 +68,7 @@ describe('anytimeTail', () => {
     for (const texts of [2, 16, 64, 1000]) {
       expect(anytimeTail(0, texts)).toBe(1)
       expect(anytimeTail(-3, texts)).toBe(1)
-      for (const t of [0.5, 2, 4, 8])
-        expect(anytimeTail(t, texts)).toBeGreaterThanOrEqual(upperTail(t, texts - 1))
+      for (const t of [0.5, 2, 4, 8]) expect(anytimeTail(t, texts)).toBeGreaterThanOrEqual(upperTail(t, texts - 1))
     }
   })
 
@@ -114,14 +113,11 @@ describe('anytimeTail', () => {
 describe('the certainty of every size', () => {
   const model = join(EXAMPLES, 'model')
   const dataset = join(EXAMPLES, 'texts.jsonl')
-  const measure = (layersToSkip: number) =>
-    measureSimilarity({ model, dataset, datasetSize: 24, layersToSkip })
+  const measure = (layersToSkip: number) => measureSimilarity({ model, dataset, datasetSize: 24, layersToSkip })
 
   it('is what a run for that size finds', async () => {
     const result = await measure(4)
-    expect(Object.keys(result.certaintyBySize!)).toEqual(
-      Array.from({ length: 11 }, (_, index) => `${index + 1}`),
-    )
+    expect(Object.keys(result.certaintyBySize!)).toEqual(Array.from({ length: 11 }, (_, index) => `${index + 1}`))
     for (const n of [1, 4, 7]) {
       const { certainty } = await measure(n)
       expect(result.certaintyBySize![n]).toEqual(summarizeCertainty(certainty!))

@@ -84,9 +84,7 @@ describe('a saved result', () => {
     ['4', 'is not a similarity result: /layersToSkip must be integer, found "4"'],
     [undefined, "is not a similarity result: the document must have required property 'layersToSkip'"],
   ])('may not have blocks of %j layers', async (layersToSkip, message) => {
-    await expect(readSimilarityResult(save({ ...DOCUMENTS.similarity, layersToSkip }))).rejects.toThrow(
-      message,
-    )
+    await expect(readSimilarityResult(save({ ...DOCUMENTS.similarity, layersToSkip }))).rejects.toThrow(message)
   })
 
   it.each([
@@ -118,9 +116,9 @@ describe('a saved result', () => {
     const progress = { tokenless: 0, window: { start: position, end: position, batches: 0 }, statistics: {} }
     const shard = { ...DOCUMENTS.similarity, shard: { index: 1, count: 2 } }
     await expect(readSimilarityResult(save({ ...shard, progress }))).resolves.toBeDefined()
-    await expect(
-      readSimilarityResult(save({ ...shard, progress: { ...progress, ...change } })),
-    ).rejects.toThrow(message)
+    await expect(readSimilarityResult(save({ ...shard, progress: { ...progress, ...change } }))).rejects.toThrow(
+      message,
+    )
   })
 
   it('may not recommend a block that it did not check', async () => {

@@ -8,9 +8,7 @@ const blocks = [
 ]
 
 it("writes PruneMe's columns, a row a block, in full precision", () => {
-  expect(formatDistancesCsv(blocks)).toBe(
-    'block_start,block_end,average_distance\n0,8,0.508816123456\n1,9,1e-7\n',
-  )
+  expect(formatDistancesCsv(blocks)).toBe('block_start,block_end,average_distance\n0,8,0.508816123456\n1,9,1e-7\n')
 })
 
 it('reads back as the same numbers', () => {

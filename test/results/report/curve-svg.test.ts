@@ -8,14 +8,11 @@ const valley = (count: number) => Array.from({ length: count }, (_, i) => 0.2 + 
 /** Every tag closed in its order, every attribute quoted. */
 function expectWellFormed(svg: string) {
   const open: string[] = []
-  const rest = svg.replace(
-    /<(\/?)([a-z]+)((?: [\w:-]+="[^"<]*")*)(\/?)>/g,
-    (_, closing, name, __, selfClosing) => {
-      if (closing) expect(open.pop()).toBe(name)
-      else if (!selfClosing) open.push(name)
-      return ''
-    },
-  )
+  const rest = svg.replace(/<(\/?)([a-z]+)((?: [\w:-]+="[^"<]*")*)(\/?)>/g, (_, closing, name, __, selfClosing) => {
+    if (closing) expect(open.pop()).toBe(name)
+    else if (!selfClosing) open.push(name)
+    return ''
+  })
   expect(open).toEqual([])
   expect(rest).not.toMatch(/[<>]/)
 }
@@ -38,27 +35,24 @@ describe('drawDistanceCurve', () => {
     expect(svg.match(/class="lp-band"/g)).toHaveLength(1)
   })
 
-  it.each([1, 2, 3, 12, 23, 126, 130])(
-    'draws %i points inside its frame, with whole start layers',
-    (count) => {
-      for (const standardError of [null, 0, 0.02]) {
-        const svg = drawDistanceCurve(exampleResult(valley(count), { standardError }))
-        expectWellFormed(svg)
-        expect(svg).not.toMatch(/NaN|Infinity|undefined|null/)
-        expect(svg.match(/class="lp-dot"/g)).toHaveLength(count)
-        const dots = [...svg.matchAll(/class="lp-dot" cx="([\d.]+)" cy="([\d.]+)"/g)]
-        for (const [, x, y] of dots) {
-          expect(Number(x)).toBeGreaterThanOrEqual(68)
-          expect(Number(x)).toBeLessThanOrEqual(736)
-          expect(Number(y)).toBeGreaterThanOrEqual(84)
-          expect(Number(y)).toBeLessThanOrEqual(380)
-        }
-        const starts = [...svg.matchAll(/text-anchor="middle">([\d.]+)</g)].map((match) => Number(match[1]))
-        expect(starts.length).toBeGreaterThan(0)
-        expect(starts.every((start) => Number.isInteger(start) && start >= 0 && start < count)).toBe(true)
+  it.each([1, 2, 3, 12, 23, 126, 130])('draws %i points inside its frame, with whole start layers', (count) => {
+    for (const standardError of [null, 0, 0.02]) {
+      const svg = drawDistanceCurve(exampleResult(valley(count), { standardError }))
+      expectWellFormed(svg)
+      expect(svg).not.toMatch(/NaN|Infinity|undefined|null/)
+      expect(svg.match(/class="lp-dot"/g)).toHaveLength(count)
+      const dots = [...svg.matchAll(/class="lp-dot" cx="([\d.]+)" cy="([\d.]+)"/g)]
+      for (const [, x, y] of dots) {
+        expect(Number(x)).toBeGreaterThanOrEqual(68)
+        expect(Number(x)).toBeLessThanOrEqual(736)
+        expect(Number(y)).toBeGreaterThanOrEqual(84)
+        expect(Number(y)).toBeLessThanOrEqual(380)
       }
-    },
-  )
+      const starts = [...svg.matchAll(/text-anchor="middle">([\d.]+)</g)].map((match) => Number(match[1]))
+      expect(starts.length).toBeGreaterThan(0)
+      expect(starts.every((start) => Number.isInteger(start) && start >= 0 && start < count)).toBe(true)
+    }
+  })
 
   it('places points in proportion to their distance', () => {
     const svg = drawDistanceCurve(exampleResult([0.5, 0.4, 0.2], { standardError: null }))

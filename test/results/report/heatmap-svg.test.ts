@@ -74,33 +74,27 @@ describe('drawHeatMap', () => {
     expect(svg).toContain(`class="lp-chosen" fill="none" transform="${chosen}"`)
   })
 
-  it.each([{}, { width: 580, heading: false }])(
-    'leaves no line between cells of 80 layers, %j',
-    (options) => {
-      const svg = drawHeatMap(
-        allSizesResult(80, 20, (start) => Math.abs(start - 30)),
-        options,
-      )
-      const cells = [...svg.matchAll(/M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H([\d.]+)z/g)].map((cell) =>
-        cell.slice(1),
-      )
-      const corners = new Set(cells.map(([x, y]) => `${x} ${y}`))
-      const { left, bottom } = frameHeatMap(80, options)
-      for (const [x0, y0, x1, y1] of cells) {
-        // the cell to the left and the one below begin exactly where this one ends
-        expect(Number(x0) === left || cells.some(([, y, end]) => y === y0 && end === x0)).toBe(true)
-        expect(y1 === tenth(bottom) || corners.has(`${x0} ${y1}`)).toBe(true)
-        expect(Number(x1)).toBeGreaterThan(Number(x0))
-      }
-    },
-  )
+  it.each([{}, { width: 580, heading: false }])('leaves no line between cells of 80 layers, %j', (options) => {
+    const svg = drawHeatMap(
+      allSizesResult(80, 20, (start) => Math.abs(start - 30)),
+      options,
+    )
+    const cells = [...svg.matchAll(/M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H([\d.]+)z/g)].map((cell) => cell.slice(1))
+    const corners = new Set(cells.map(([x, y]) => `${x} ${y}`))
+    const { left, bottom } = frameHeatMap(80, options)
+    for (const [x0, y0, x1, y1] of cells) {
+      // the cell to the left and the one below begin exactly where this one ends
+      expect(Number(x0) === left || cells.some(([, y, end]) => y === y0 && end === x0)).toBe(true)
+      expect(y1 === tenth(bottom) || corners.has(`${x0} ${y1}`)).toBe(true)
+      expect(Number(x1)).toBeGreaterThan(Number(x0))
+    }
+  })
 
   it('leaves blocks from layer 0 on off the scale, in the colour of the largest', () => {
     const svg = drawHeatMap(allSizesResult(12, 4, (start) => (start === 0 ? 60 : Math.abs(start - 6))))
     const { left, bottom, cellHeight, cellWidth } = frameHeatMap(12)
     const cells = cellsOf(svg)
-    const at = (start: number) =>
-      cells.get(`${tenth(left + start * cellWidth)} ${tenth(bottom - 4 * cellHeight)}`)
+    const at = (start: number) => cells.get(`${tenth(left + start * cellWidth)} ${tenth(bottom - 4 * cellHeight)}`)
     expect([at(0), at(1), at(6)]).toEqual([HIGHEST, HIGHEST, LOWEST])
     expect(new Set([1, 2, 3, 4, 5, 6].map(at)).size).toBe(6)
   })

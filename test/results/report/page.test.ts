@@ -124,10 +124,7 @@ describe('reachVerdict', () => {
   })
 
   it('is never sure of an interrupted run', () => {
-    const verdict = reachVerdict(
-      { ...valley(), certainty: { ...sure, indistinguishable: [] }, partial: true },
-      4,
-    )
+    const verdict = reachVerdict({ ...valley(), certainty: { ...sure, indistinguishable: [] }, partial: true }, 4)
     expect(verdict).toMatchObject({ standing: 'partial', badge: 'Interrupted run' })
   })
 })
@@ -153,9 +150,7 @@ describe('renderPage', () => {
     expect(page).toContain('<p class="headline" aria-live="polite">Remove layers 4..7</p>')
     const [shown, cuts] = page.split('<section class="cuts">')
     expect(cuts).toContain('<tr class="best"><td>4..7<small>recommended</small></td>')
-    const marked = [...shown!.matchAll(/<tr class="best"><td>(.*?)<\/td><td>(.*?)<\/td>/g)].map((row) =>
-      row.slice(1),
-    )
+    const marked = [...shown!.matchAll(/<tr class="best"><td>(.*?)<\/td><td>(.*?)<\/td>/g)].map((row) => row.slice(1))
     expect(marked).toEqual([
       ['perplexity', '4..7'],
       ['4..7', '4'],
@@ -188,17 +183,14 @@ describe('renderPage', () => {
     ],
     [[0.3, 0.1, 0.2], []],
     [[0.3, 0.1, 0.2, '<b>'], []],
-  ])(
-    'lists the layers of a plan by their influence %j, if each has one',
-    async (blockInfluence, expected) => {
-      const removed = [{ start: 1, end: 2 }]
-      const model = { id: 'm', layers: 4 }
-      const plan = makePlan({ model, strategy: 'block-influence', removed, scores: { blockInfluence } })
-      const page = await renderPage({ results: [], evaluations: [], plans: [plan] }, noFacts)
-      const rows = page.matchAll(/<tr( class="best")?><td>(\d)<\/td><td>0\.\d000<\/td><\/tr>/g)
-      expect([...rows].map(([, best, layer]) => `${layer}${best ? '*' : ''}`)).toEqual(expected)
-    },
-  )
+  ])('lists the layers of a plan by their influence %j, if each has one', async (blockInfluence, expected) => {
+    const removed = [{ start: 1, end: 2 }]
+    const model = { id: 'm', layers: 4 }
+    const plan = makePlan({ model, strategy: 'block-influence', removed, scores: { blockInfluence } })
+    const page = await renderPage({ results: [], evaluations: [], plans: [plan] }, noFacts)
+    const rows = page.matchAll(/<tr( class="best")?><td>(\d)<\/td><td>0\.\d000<\/td><\/tr>/g)
+    expect([...rows].map(([, best, layer]) => `${layer}${best ? '*' : ''}`)).toEqual(expected)
+  })
 
   it('says in the slices of every size and of a plan that mergekit would not make them', async () => {
     const removed = [{ start: 2, end: 3 }]
@@ -217,9 +209,7 @@ describe('renderPage', () => {
     expect(asked).toHaveLength(12)
     expect(asked.at(-1)).toEqual(['m', 12, removed])
     expect(page).toContain('merge_method: passthrough\ndtype: bfloat16\n</pre>')
-    expect(
-      page.match(/# mergekit omits &lt;some&gt; tensors\n# layerprune prune makes this cut/g),
-    ).toHaveLength(2)
+    expect(page.match(/# mergekit omits &lt;some&gt; tensors\n# layerprune prune makes this cut/g)).toHaveLength(2)
     expect(page.match(/# mergekit omits \\u003csome> tensors\\n/g)).toHaveLength(11)
   })
 
@@ -245,9 +235,7 @@ describe('renderPage', () => {
         taskSettings: { maxLength: 9, truncated: 0 },
       },
       tasks: { mine: figures },
-      candidates: [
-        { removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference } } },
-      ],
+      candidates: [{ removed: [{ start: 5, end: 9 }], tasks: { mine: { ...figures, acc: 0.25, difference } } }],
       layerpruneVersion: '0.1.0',
     }
     const swept = sweepOf([[2, 3]])
@@ -260,9 +248,7 @@ describe('renderPage', () => {
       candidates: [cut],
       recommended: { layersToSkip: 1, removed: cut.removed, strategies: cut.strategies },
     }
-    const paths = [valley(), evaluation, plan, pruned, tasks, sweep].map((document, i) =>
-      save(`${i}.json`, document),
-    )
+    const paths = [valley(), evaluation, plan, pruned, tasks, sweep].map((document, i) => save(`${i}.json`, document))
     const page = await renderPage(await readSavedDocuments(paths), noFacts, new Date('2026-03-01'))
     expect(page.match(/<article /g)).toHaveLength(1)
     expect(page).toContain('<h2 id="model-1">models/small</h2><p>llama, 12 layers</p>')
@@ -290,8 +276,7 @@ describe('renderPage', () => {
       const result = allSizesResult(12, 4, (start) => Math.abs(start - nearest))
       return { ...result, dataset: { ...result.dataset, id, fingerprint: id, samples: 20 } }
     }
-    const write = (...results: ReportedResult[]) =>
-      renderPage({ results, evaluations: [], plans: [] }, noFacts)
+    const write = (...results: ReportedResult[]) => renderPage({ results, evaluations: [], plans: [] }, noFacts)
     const line = 'The nearest block of 4 layers depends on the texts: '
     expect(await write(on('a<b', 6), on('code', 7), on('news', 6))).toContain(
       `${line}layers 6..9 on a&lt;b (20 texts) and news (20 texts); layers 7..10 on code (20 texts).`,
@@ -328,17 +313,9 @@ describe('readSavedDocuments', () => {
   it.each([
     ['other.json', { schema: 'other/1' }, 'is not a saved result: schema is "other/1"'],
     ['null.json', null, 'is not a saved result: expected a JSON object'],
-    [
-      'model.json',
-      { ...valley(), model: { id: 'm', layers: 12 } },
-      "/model must have required property 'revision'",
-    ],
+    ['model.json', { ...valley(), model: { id: 'm', layers: 12 } }, "/model must have required property 'revision'"],
     ['best.json', { ...valley(), best: { ...valley().best, start: 1 } }, 'best is none of the blocks'],
-    [
-      'blocks.json',
-      { ...valley(), blocks: valley().blocks.slice(1) },
-      'blocks are not those of distances["4"]',
-    ],
+    ['blocks.json', { ...valley(), blocks: valley().blocks.slice(1) }, 'blocks are not those of distances["4"]'],
     ['errors.json', { ...valley(), standardErrors: {} }, 'standardErrors["1"] must have 12 entries'],
   ])('refuses %s', async (name, value, message) => {
     await expect(readSavedDocuments([save(name, value)])).rejects.toThrow(message)

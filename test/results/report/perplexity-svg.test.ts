@@ -8,11 +8,7 @@ it('names the cuts by perplexity, those without a finite one last', () => {
   const svg = drawPerplexities(evaluationOf([300, null, 80]))
   const words = textsOf(svg)
   expect(words).toEqual(
-    expect.arrayContaining([
-      'Perplexity without layers',
-      'whole model 20.00',
-      'perplexity, logarithmic scale',
-    ]),
+    expect.arrayContaining(['Perplexity without layers', 'whole model 20.00', 'perplexity, logarithmic scale']),
   )
   expect(words.slice(-6)).toEqual(['2..9', '80.00', '0..7', '300.00', '1..8', 'not finite'])
   expect(svg.match(/class="lp-best"/g)).toHaveLength(1)
@@ -37,17 +33,14 @@ it('labels powers of ten that do not touch, and writes large numbers short', () 
   expect(textsOf(svg)).toEqual(expect.arrayContaining(['61.00', '375.00', '123k', '7.9M', '2.1e+12']))
 })
 
-it.each([[[]], [[null]], [[21]], [[1e9, 25]], [[1.0001]]])(
-  'stays inside its frame for %j',
-  (perplexities) => {
-    const svg = drawPerplexities(evaluationOf(perplexities))
-    expect(svg).not.toMatch(/NaN|Infinity|undefined/)
-    for (const [, x] of svg.matchAll(/ (?:cx|x1|x2)="([\d.-]+)"/g)) {
-      expect(Number(x)).toBeGreaterThanOrEqual(150)
-      expect(Number(x)).toBeLessThanOrEqual(670)
-    }
-  },
-)
+it.each([[[]], [[null]], [[21]], [[1e9, 25]], [[1.0001]]])('stays inside its frame for %j', (perplexities) => {
+  const svg = drawPerplexities(evaluationOf(perplexities))
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+  for (const [, x] of svg.matchAll(/ (?:cx|x1|x2)="([\d.-]+)"/g)) {
+    expect(Number(x)).toBeGreaterThanOrEqual(150)
+    expect(Number(x)).toBeLessThanOrEqual(670)
+  }
+})
 
 it.each([[[1]], [[1e-300, 5e-324]], [[1.7e308, 20]], [[null]]])('draws %j without NaN', (perplexities) => {
   for (const whole of [perplexities[0] ?? 1, 1]) {

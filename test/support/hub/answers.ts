@@ -40,8 +40,7 @@ export function sendFile(
   if (start === '' && end === '') return sendBody(response, 200, bytes, type, fault, request.method)
   const first = start === '' ? Math.max(0, bytes.length - Number(end)) : Number(start)
   const last = start === '' || end === '' ? bytes.length - 1 : Math.min(Number(end), bytes.length - 1)
-  if (first > last)
-    return send(response, 416, Buffer.from(''), { 'content-range': `bytes */${bytes.length}` })
+  if (first > last) return send(response, 416, Buffer.from(''), { 'content-range': `bytes */${bytes.length}` })
   const range = { ...type, 'content-range': `bytes ${first}-${last}/${bytes.length}` }
   sendBody(response, 206, bytes.subarray(first, last + 1), range, fault, request.method)
 }

@@ -46,10 +46,7 @@ export function takeSnapshots(repo: RepoContent, largeBytes: number): Map<string
     const files = Object.entries(content)
       .map(([path, bytes]) => storeFile(path, Buffer.from(bytes), largeBytes))
       .sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
-    const commit = sha(
-      'sha1',
-      [branch, repo.id, ...files.flatMap(({ path, gitHash }) => [path, gitHash])].join('\n'),
-    )
+    const commit = sha('sha1', [branch, repo.id, ...files.flatMap(({ path, gitHash }) => [path, gitHash])].join('\n'))
     snapshots.set(branch, { commit, files })
     snapshots.set(commit, { commit, files })
   }
@@ -130,9 +127,7 @@ export function listEntries({ commit, files }: Snapshot, folder: string, recursi
 
 /** The files of a folder on disk as those of a repository. */
 export function filesOf(folder: string): Record<string, Uint8Array> {
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  )
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return Object.fromEntries(
     entries.map((entry) => {
       const path = join(entry.parentPath, entry.name)

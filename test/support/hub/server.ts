@@ -64,9 +64,7 @@ const API = new RegExp(
   `^/api/(?<type>model|dataset)s/${ID}(?:/(?<part>revision|tree|paths-info|parquet)(?:/(?<rest>.*))?)?$`,
 )
 const FILE = new RegExp(`^/(?:(?<type>dataset)s/)?${ID}/resolve/(?<revision>[^/]+)/(?<path>.+)$`)
-const SMALL_FILE = new RegExp(
-  `^/api/resolve-cache/(?<type>model|dataset)s/${ID}/(?<commit>[0-9a-f]{40})/(?<path>.+)$`,
-)
+const SMALL_FILE = new RegExp(`^/api/resolve-cache/(?<type>model|dataset)s/${ID}/(?<commit>[0-9a-f]{40})/(?<path>.+)$`)
 
 /** A refusal as the Hub words it. */
 class Refusal extends Error {
@@ -119,8 +117,7 @@ export async function startHubServer({
     const rule = faults.find((rule) => rule.times > 0 && rule.match.test(`${method} ${url}`))
     if (rule) rule.times--
     const fault = rule?.fault
-    if (fault?.kind === 'status')
-      return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
+    if (fault?.kind === 'status') return send(response, fault.status, Buffer.from('{"error":"fault"}'), fault.headers)
     if (fault?.kind === 'slowRedirect') {
       const endless = { kind: 'slow', bytes: 1, everyMs: 50 } as const
       return void sendSlowly(response, 302, Buffer.alloc(2000), { location: fault.location }, endless)
@@ -161,13 +158,7 @@ export async function startHubServer({
     const matches = (route: RegExp) => route.exec(url.pathname)?.groups
     const small = matches(SMALL_FILE)
     if (small) {
-      const { stored, commit } = findFile(
-        request,
-        small.type!,
-        small.id!,
-        small.commit!,
-        decodePath(small.path!),
-      )
+      const { stored, commit } = findFile(request, small.type!, small.id!, small.commit!, decodePath(small.path!))
       const headers = { etag: `"${stored.gitHash}"`, 'x-repo-commit': commit }
       return sendFile(request, response, stored, headers, fault)
     }
@@ -274,9 +265,7 @@ export async function startHubServer({
     const missing = () => new Refusal(404, undefined, 'The parquet files are not found')
     if (!parquet) throw missing()
     const urlsOf = (config: string, split: string) =>
-      parquet[config]![split]!.map(
-        (_, n) => `${endpoint}/api/datasets/${id}/parquet/${config}/${split}/${n}.parquet`,
-      )
+      parquet[config]![split]!.map((_, n) => `${endpoint}/api/datasets/${id}/parquet/${config}/${split}/${n}.parquet`)
     const splitsOf = (config: string) =>
       Object.fromEntries(Object.keys(parquet[config]!).map((split) => [split, urlsOf(config, split)]))
     if (config !== undefined && !parquet[config]) throw missing()
@@ -301,8 +290,7 @@ export async function startHubServer({
     respond: (value: unknown, headers?: Record<string, string>) => void,
   ) {
     const entries = listEntries(snapshot, folder, url.searchParams.get('recursive')?.toLowerCase() === 'true')
-    if (entries.length === 0 && folder !== '')
-      throw new Refusal(404, 'EntryNotFound', `${folder} does not exist`)
+    if (entries.length === 0 && folder !== '') throw new Refusal(404, 'EntryNotFound', `${folder} does not exist`)
     const start = Number(url.searchParams.get('cursor') ?? 0)
     const end = start + pageSize
     if (end < entries.length) url.searchParams.set('cursor', `${end}`)
@@ -325,8 +313,7 @@ export async function startHubServer({
       requests.length = 0
       faults = []
     },
-    commitOf: (id, revision = 'main') =>
-      repos.find((repo) => repo.id === id)!.snapshots.get(revision)!.commit,
+    commitOf: (id, revision = 'main') => repos.find((repo) => repo.id === id)!.snapshots.get(revision)!.commit,
     async close() {
       for (const server of [hub, cdn]) {
         server.closeAllConnections()

@@ -66,9 +66,7 @@ describe('several columns', () => {
 
   it('must all be there', async () => {
     const error = await readError(DATA, ['chats.parquet'], { datasetColumn: 'prompt,answer' })
-    expect(error.message).toMatch(
-      /^column 'answer' is not in chats\.parquet; columns: prompt, completion, messages/,
-    )
+    expect(error.message).toMatch(/^column 'answer' is not in chats\.parquet; columns: prompt, completion, messages/)
   })
 })
 
@@ -76,10 +74,7 @@ describe('a column of chats', () => {
   const speak = async (chat: unknown[]) => JSON.stringify(chat)
 
   it.each([
-    [
-      'messages',
-      '[{"role":"user","content":"ask 1"},{"role":"assistant","content":"row 1 äß 🙂 lorem ipsum"}]',
-    ],
+    ['messages', '[{"role":"user","content":"ask 1"},{"role":"assistant","content":"row 1 äß 🙂 lorem ipsum"}]'],
     ['conversations', '[{"from":"human","value":"ask 1"},{"from":"gpt","value":"row 1 äß 🙂 lorem ipsum"}]'],
   ])('%s is read from Parquet', async (datasetColumn, second) => {
     const dataset = await openDataset({

@@ -107,9 +107,7 @@ test('the limit counts texts over files, and nothing is read beyond it', async (
     origins: ['a.jsonl:2', 'a.jsonl:4', 'b.jsonl:1'],
     skipped: { empty: 1, notText: 1 },
   })
-  expect((await readError(folder, ['a.jsonl', 'b.jsonl'], { datasetSize: 4 })).message).toMatch(
-    /^b\.jsonl:2: /,
-  )
+  expect((await readError(folder, ['a.jsonl', 'b.jsonl'], { datasetSize: 4 })).message).toMatch(/^b\.jsonl:2: /)
 })
 
 test('plain text is a document a file, or a line with textLines', async () => {
@@ -150,9 +148,7 @@ test('gzip of several members is read; one that is cut short, damaged or empty i
   expect(await messageFor(packed.subarray(0, 50_000))).toBe(
     'b.jsonl.gz: cut short: the gzip data ends after 50000 bytes',
   )
-  expect(await messageFor('{"text":"not packed"}')).toBe(
-    'b.jsonl.gz: not valid gzip data: incorrect header check',
-  )
+  expect(await messageFor('{"text":"not packed"}')).toBe('b.jsonl.gz: not valid gzip data: incorrect header check')
   expect(await messageFor('')).toBe('b.jsonl.gz: cut short: the gzip data ends after 0 bytes')
 })
 
@@ -251,11 +247,7 @@ test.each([
   const chunk = Buffer.from(row.repeat(1000))
   const { source, state } = makeSource(chunk, 50, head)
   const options = { textLines: true, datasetSize: 49_000 }
-  const rows = createDataset(
-    nameOf('generated'),
-    [{ source, kind: { format, packing: null } }],
-    options,
-  ).rows()
+  const rows = createDataset(nameOf('generated'), [{ source, kind: { format, packing: null } }], options).rows()
   let count = 0
   let chunksAhead = 0
   for await (const _ of rows) chunksAhead = Math.max(chunksAhead, state.chunksRead - count++ / 1000)
@@ -269,11 +261,7 @@ test('memory does not grow with the dataset: 200 MB of gzipped rows', async () =
   const member = gzipSync(row.repeat(250))
   const count = Math.ceil(2e8 / (row.length * 250))
   const { source } = makeSource(member, count)
-  const dataset = createDataset(
-    nameOf('generated'),
-    [{ source, kind: { format: 'jsonl', packing: 'gzip' } }],
-    {},
-  )
+  const dataset = createDataset(nameOf('generated'), [{ source, kind: { format: 'jsonl', packing: 'gzip' } }], {})
   const measure = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
   const before = measure()
   let rows = 0
@@ -297,9 +285,7 @@ test('Zstandard of several frames is read; one that is cut short or damaged is r
   expect(await messageFor(ZSTD.subarray(0, -3))).toBe(
     `b.jsonl.zst: cut short: the zstd data ends after ${ZSTD.length - 3} bytes`,
   )
-  expect(await messageFor(Buffer.from('{"text":"not packed"}'))).toMatch(
-    /^b\.jsonl\.zst: not valid zstd data: /,
-  )
+  expect(await messageFor(Buffer.from('{"text":"not packed"}'))).toMatch(/^b\.jsonl\.zst: not valid zstd data: /)
 })
 
 test('a shuffled dataset on disk has every row once, in an order that the seed decides', async () => {
@@ -316,8 +302,7 @@ test('a shuffled dataset on disk has every row once, in an order that the seed d
   expect([...other!].sort()).toEqual([...first!].sort())
   const sample = await texts({ shuffle: 5, datasetSize: 60 })
   expect(sample).toEqual(first!.slice(0, 60))
-  for (const file of ['a', 'b', 'c'])
-    expect(sample.filter((text) => text[0] === file).length).toBeGreaterThan(8)
+  for (const file of ['a', 'b', 'c']) expect(sample.filter((text) => text[0] === file).length).toBeGreaterThan(8)
   expect(await texts({ skipRows: 1400, datasetSize: 1 })).toEqual(['c0'])
   await expect(texts({ shuffle: -1 })).rejects.toThrow(UsageError)
 })

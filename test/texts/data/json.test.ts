@@ -31,10 +31,7 @@ test.each(['', ' \n', '[]', '[ ]\n', '\uFEFF[]'])('%j has no rows', async (conte
 
 test('rows of an array without text are passed over and counted', async () => {
   const folder = makeTempFolder()
-  await writeFile(
-    join(folder, 'a.json'),
-    '[{"text":"one"},{"text":" "},{"text":null},{"x":1},{"text":"two"}]',
-  )
+  await writeFile(join(folder, 'a.json'), '[{"text":"one"},{"text":" "},{"text":null},{"x":1},{"text":"two"}]')
   expect(await readAll(folder, ['a.json'])).toEqual({
     texts: ['one', 'two'],
     origins: ['a.json:1', 'a.json:5'],
@@ -53,10 +50,7 @@ test.each([
   ['[{"text":"a"},{"text":a}]', 'a.json:2: expected a JSON object, found malformed JSON'],
   ['[{"text":"a"],{"text":"b"}]', 'a.json:1: expected a JSON object, found malformed JSON'],
   ['"a"', 'a.json: expected an array of objects, or one object per line, found neither'],
-  [
-    '{\n  "text": ["a"]\n}\n',
-    'a.json: expected an array of objects, or one object per line, found an object over',
-  ],
+  ['{\n  "text": ["a"]\n}\n', 'a.json: expected an array of objects, or one object per line, found an object over'],
   ['{"data":[{"text":"a"}]}', "column 'text' is not in a.json; columns: data"],
   ['{}', "column 'text' is not in a.json; columns: none"],
   ['{"text":"a"}\n{"text":\n', 'a.json:2: expected a JSON object, found malformed JSON'],
@@ -71,7 +65,5 @@ test('what has no end is not held: a long row, leading white space', async () =>
   await expect(collect(splitArray(inPieces(row, 100), 'x.json', 1000))).rejects.toThrow(
     'x.json:1: expected a row of at most 1000 bytes, found more',
   )
-  await expect(collect(readJson(inPieces(' '.repeat(1 << 21), 1 << 16), CONTEXT))).rejects.toThrow(
-    'found neither',
-  )
+  await expect(collect(readJson(inPieces(' '.repeat(1 << 21), 1 << 16), CONTEXT))).rejects.toThrow('found neither')
 })

@@ -27,10 +27,7 @@ test('rows without text are passed over and counted', async () => {
 })
 
 test.each([
-  [
-    '{"text":"a"}\n{"text":"b"\n',
-    "a.jsonl:2: expected a JSON object, found malformed JSON: Expected ',' or '}'",
-  ],
+  ['{"text":"a"}\n{"text":"b"\n', "a.jsonl:2: expected a JSON object, found malformed JSON: Expected ',' or '}'"],
   ['{"text":"a"}\n\n[1]\n', 'a.jsonl:3: expected a JSON object, found an array'],
   ['null\n', 'a.jsonl:1: expected a JSON object, found null'],
   ['"a"\n', 'a.jsonl:1: expected a JSON object, found a string'],
@@ -61,15 +58,11 @@ test('a missing column names the columns there are and proposes the one with tex
     hint: '`datasetColumn: body`',
   })
   await writeFile(join(folder, 'two.jsonl'), '{"title":"x","body":"x"}\n')
-  expect((await readError(folder, ['two.jsonl'])).hint).toBe(
-    'name the column that holds the text with `datasetColumn`',
-  )
+  expect((await readError(folder, ['two.jsonl'])).hint).toBe('name the column that holds the text with `datasetColumn`')
   const wide = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`c${i}`, i]))
   await writeFile(join(folder, 'wide.jsonl'), JSON.stringify(wide))
   expect((await readError(folder, ['wide.jsonl'])).message).toMatch(/c18, c19 and 5 more$/)
-  expect((await readError(folder, ['wide.jsonl'], { datasetColumn: 'toString' })).message).toMatch(
-    /^column 'toString'/,
-  )
+  expect((await readError(folder, ['wide.jsonl'], { datasetColumn: 'toString' })).message).toMatch(/^column 'toString'/)
 })
 
 test('a line beyond the cap is refused before it is held whole', async () => {

@@ -59,17 +59,7 @@ describe('Spool', () => {
   })
 })
 
-const ARGS = [
-  'similarity',
-  '--model',
-  MODEL,
-  '--layers-to-skip',
-  '4',
-  '--dataset-size',
-  '6',
-  '--max-length',
-  '16',
-]
+const ARGS = ['similarity', '--model', MODEL, '--layers-to-skip', '4', '--dataset-size', '6', '--max-length', '16']
 const distancesOf = (json: string) => JSON.parse(json).distances
 
 describe.skipIf(!existsSync('/dev/fd'))('texts from a pipe', () => {

@@ -92,9 +92,7 @@ it.each([
 ])('an address that is not read names the way to it: %s', async (address, hint) => {
   const error = await readError(address)
   expect(error).toBeInstanceOf(UsageError)
-  expect(error.message).toBe(
-    `${address} cannot be read: expected a path, an https:// address or an id on the Hub`,
-  )
+  expect(error.message).toBe(`${address} cannot be read: expected a path, an https:// address or an id on the Hub`)
   expect(error.hint).toContain(hint)
 })
 

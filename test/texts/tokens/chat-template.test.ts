@@ -67,10 +67,7 @@ describe('the template', () => {
         ],
       }),
     ],
-    [
-      'is in a file, which comes first',
-      makeTokenizer({ chat_template: 'other' }, { 'chat_template.jinja': SIMPLE }),
-    ],
+    ['is in a file, which comes first', makeTokenizer({ chat_template: 'other' }, { 'chat_template.jinja': SIMPLE })],
   ])('%s', async (_, folder) => {
     expect(await write(folder, HELLO)).toBe(expected)
   })
@@ -103,10 +100,7 @@ describe('chats of other forms', () => {
         { from: 'gpt', value: 'Good day' },
       ],
     ],
-    [
-      'contents in parts',
-      HELLO.map(({ role, content }) => ({ role, content: [{ type: 'text', text: content }] })),
-    ],
+    ['contents in parts', HELLO.map(({ role, content }) => ({ role, content: [{ type: 'text', text: content }] }))],
   ])('%s', async (_, chat) => {
     expect(await write(folder, chat)).toBe(await write(folder, HELLO))
   })

@@ -41,9 +41,7 @@ describe('readAhead', () => {
     const ending = new AbortController()
     async function* endless() {
       yield 1
-      await new Promise((_, reject) =>
-        ending.signal.addEventListener('abort', () => reject(new Error('ended'))),
-      )
+      await new Promise((_, reject) => ending.signal.addEventListener('abort', () => reject(new Error('ended'))))
     }
     for await (const number of readAhead<unknown>(endless(), ending)) {
       expect(number).toBe(1)

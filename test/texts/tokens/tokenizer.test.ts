@@ -11,17 +11,12 @@ const texts = readFileSync(TEXTS, 'utf8')
   .map((line) => JSON.parse(line).text as string)
 
 describe('loadTokenizer', () => {
-  it.each(readdirSync(join(FIXTURES, 'onnx')))(
-    "writes and cuts texts as Python's tokenizers do: %s",
-    async (name) => {
-      const folder = join(FIXTURES, 'onnx', name)
-      const reference = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))
-      const { encode } = await loadTokenizer(folder)
-      expect(await Promise.all(texts.map((text) => encode(text, reference.maxLength)))).toEqual(
-        reference.texts,
-      )
-    },
-  )
+  it.each(readdirSync(join(FIXTURES, 'onnx')))("writes and cuts texts as Python's tokenizers do: %s", async (name) => {
+    const folder = join(FIXTURES, 'onnx', name)
+    const reference = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))
+    const { encode } = await loadTokenizer(folder)
+    expect(await Promise.all(texts.map((text) => encode(text, reference.maxLength)))).toEqual(reference.texts)
+  })
 
   it('keeps the special token that follows a text when it cuts', async () => {
     const folder = makeTempFolder()
@@ -31,9 +26,7 @@ describe('loadTokenizer', () => {
     tokenizer.post_processor = {
       type: 'TemplateProcessing',
       single: [bos, 'A', eos].map((part) =>
-        part === 'A'
-          ? { Sequence: { id: 'A', type_id: 0 } }
-          : { SpecialToken: { id: part.content, type_id: 0 } },
+        part === 'A' ? { Sequence: { id: 'A', type_id: 0 } } : { SpecialToken: { id: part.content, type_id: 0 } },
       ),
       pair: [],
       special_tokens: Object.fromEntries(

@@ -18,12 +18,7 @@ async function collectWindows(
 ) {
   const windows: TextWindow<PlacedRow>[] = []
   const batches = (last: PlacedRow | undefined) => windowBatches(last?.end.rows ?? 0)
-  for await (const window of windowTexts(
-    rowsOfLengths(lengths),
-    encode,
-    { batchSize, maxLength: 100 },
-    batches,
-  ))
+  for await (const window of windowTexts(rowsOfLengths(lengths), encode, { batchSize, maxLength: 100 }, batches))
     windows.push(window)
   return windows
 }
@@ -56,8 +51,7 @@ describe('windowTexts', () => {
     const tokens = lengths.reduce((a, b) => a + b)
     expect(padded / tokens).toBeLessThan(1.1)
     for (const [index, batch] of batches.entries()) {
-      for (const { origin } of batch)
-        expect(Math.floor(Number(origin.slice(4)) / 64)).toBe(Math.floor(index / 16))
+      for (const { origin } of batch) expect(Math.floor(Number(origin.slice(4)) / 64)).toBe(Math.floor(index / 16))
     }
   })
 

@@ -1,9 +1,6 @@
 import type { RunRate } from '../../../jobs/run/run-rate.js'
 import type { SimilarityOptions } from '../../../jobs/similarity/options.js'
-import {
-  DEFAULT_VERIFIED_BLOCKS,
-  VERIFIED_DISTANCE_TEXTS,
-} from '../../../jobs/strategies/verification-sizes.js'
+import { DEFAULT_VERIFIED_BLOCKS, VERIFIED_DISTANCE_TEXTS } from '../../../jobs/strategies/verification-sizes.js'
 import { estimateVerification } from '../../../jobs/strategies/verification-time.js'
 import { findNearestBlocks } from '../../../results/documents/result-views.js'
 import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
@@ -27,9 +24,7 @@ export function adviseCheck(
 ): CheckAdvice | undefined {
   if (shard !== undefined || maxMemory !== undefined || samples < 2) return undefined
   const takesAll = datasetSize === undefined && until === undefined
-  const measured = takesAll
-    ? Math.min(VERIFIED_DISTANCE_TEXTS, Math.floor(MEASURED_SHARE * samples))
-    : samples
+  const measured = takesAll ? Math.min(VERIFIED_DISTANCE_TEXTS, Math.floor(MEASURED_SHARE * samples)) : samples
   const texts = takesAll ? Math.min(verifySize, samples - measured) : verifySize
   const blocks = findNearestBlocks(distances, layersToSkip, DEFAULT_VERIFIED_BLOCKS)
   const perText = tokens / samples

@@ -30,8 +30,7 @@ export function openCheckpointFile(
 ): CheckpointFile {
   const path = join(folder, `${nameResult({ ...(shard && { shard }) })}.partial.json`)
   let dueMs = 0
-  const write = (partial: SimilarityResult) =>
-    writeFileAtomically(path, `${JSON.stringify(partial, null, 2)}\n`)
+  const write = (partial: SimilarityResult) => writeFileAtomically(path, `${JSON.stringify(partial, null, 2)}\n`)
   return {
     path,
     exists: () => existsSync(path),

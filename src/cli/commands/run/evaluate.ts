@@ -84,19 +84,11 @@ export function suggestCut(
 /** @throws UsageError if flags for one model are combined with --against */
 function assertTwoModels({ dataset, task }: EvaluateFlags, removals: number): void {
   if (removals > 0) throw new UsageError('--against compares two models as they are, without layers removed')
-  if (task !== undefined)
-    throw new UsageError('--against compares what two models predict of texts, not tasks')
+  if (task !== undefined) throw new UsageError('--against compares what two models predict of texts, not tasks')
   if (dataset === undefined) throw new UsageError('--against needs texts: give --dataset')
 }
 
-function assertSomethingIsAsked({
-  dataset,
-  task,
-  taskData,
-  limit,
-  numFewshot,
-  logSamples,
-}: EvaluateFlags): void {
+function assertSomethingIsAsked({ dataset, task, taskData, limit, numFewshot, logSamples }: EvaluateFlags): void {
   if (dataset === undefined && task === undefined) {
     throw new UsageError('nothing to measure: give --dataset for perplexity, --task for accuracy, or both')
   }
@@ -118,9 +110,7 @@ function assertPossible({ task, against, maxMemory, shard, output, json }: Evalu
   }
   if (shard === undefined) return
   if (flag !== undefined) {
-    throw new UsageError(
-      `--shard measures a part of the texts of --dataset, so it cannot be combined with ${flag}`,
-    )
+    throw new UsageError(`--shard measures a part of the texts of --dataset, so it cannot be combined with ${flag}`)
   }
   if (output === undefined && json !== true) {
     throw new UsageError('--shard needs an output file for layerprune merge', {

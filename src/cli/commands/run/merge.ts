@@ -29,9 +29,7 @@ export async function run(files: string[], flags: MergeFlags): Promise<void> {
     throw new UsageError('--max-perplexity-ratio and --max-size apply only to shards of a sweep')
   }
   if (kind === 'evaluation') return mergeEvaluationFiles(files, flags)
-  const shards = await Promise.all(
-    files.map(async (file) => ({ file, result: await readSimilarityResult(file) })),
-  )
+  const shards = await Promise.all(files.map(async (file) => ({ file, result: await readSimilarityResult(file) })))
   const result = mergeShards(shards)
   const written = await writeResultFiles(flags.output, result)
   await showResult(result, flags, written)
@@ -39,17 +37,12 @@ export async function run(files: string[], flags: MergeFlags): Promise<void> {
 
 async function mergeEvaluationFiles(files: string[], flags: MergeFlags): Promise<void> {
   const { output } = flags
-  const parts = await Promise.all(
-    files.map(async (file) => ({ file, evaluation: await readEvaluation(file) })),
-  )
+  const parts = await Promise.all(files.map(async (file) => ({ file, evaluation: await readEvaluation(file) })))
   const evaluation = mergeEvaluations(parts)
   await writeFilesAtomically(output, { 'evaluation.json': `${JSON.stringify(evaluation, null, 2)}\n` })
   await printDocument(evaluation, flags, (found, window) => {
     const { id, askedRevision } = found.model
-    return [
-      formatEvaluation(found, window),
-      ...suggestCut(found, { model: id, revision: askedRevision }),
-    ].join('\n\n')
+    return [formatEvaluation(found, window), ...suggestCut(found, { model: id, revision: askedRevision })].join('\n\n')
   })
   printNote(`wrote evaluation.json to ${output}`)
 }

@@ -16,10 +16,7 @@ const MAX_OUTPUT_BYTES = 64e6
  * @throws UsageError if it is one of the inputs
  * @throws LayerpruneError if it would replace another file, or cannot be written
  */
-export async function prepareOutputFile(
-  path: string | undefined,
-  inputs: (string | undefined)[],
-): Promise<void> {
+export async function prepareOutputFile(path: string | undefined, inputs: (string | undefined)[]): Promise<void> {
   if (path === undefined) return
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) return ensureWritableFolder(dirname(path))

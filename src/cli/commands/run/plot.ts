@@ -1,11 +1,7 @@
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import type { Metric } from '../../../results/documents/metrics.js'
-import {
-  readEvaluation,
-  readMeasuredTasks,
-  readSimilarityResult,
-} from '../../../results/documents/read-saved.js'
+import { readEvaluation, readMeasuredTasks, readSimilarityResult } from '../../../results/documents/read-saved.js'
 import { drawAccuracies } from '../../../results/report/accuracy-svg.js'
 import type { HeatScale } from '../../../results/report/heatmap-svg.js'
 import { drawPerplexities } from '../../../results/report/perplexity-svg.js'

@@ -100,10 +100,7 @@ export async function pruneAndHeal(
 }
 
 /** @throws LayerpruneError if a model cannot be trained once pruned */
-export async function assertHealable(
-  flags: PruneFlags,
-  { format }: Pick<PruneResult, 'format'>,
-): Promise<void> {
+export async function assertHealable(flags: PruneFlags, { format }: Pick<PruneResult, 'format'>): Promise<void> {
   if (format !== 'safetensors') {
     throw new LayerpruneError(`--heal needs safetensors, but the weights to prune are ${format}`, {
       hint: 'prune the safetensors of the model: --format safetensors',

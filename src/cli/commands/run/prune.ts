@@ -36,9 +36,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   setQuiet(quiet)
   const repairOptions = readRepairOptions(flags)
   if (repairOptions !== undefined && flags.allDtypes) {
-    throw new UsageError(
-      '--repair cannot be combined with --all-dtypes, because it fits the weights of one graph',
-    )
+    throw new UsageError('--repair cannot be combined with --all-dtypes, because it fits the weights of one graph')
   }
   const healOptions = readHealOptions(flags)
   const removal = await readRemoval(flags)
@@ -64,8 +62,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
         const planned = await pruneModel({ ...own, dryRun: true, onNote: undefined })
         if (healOptions) await assertHealable(flags, planned)
       }
-      const repair =
-        repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
+      const repair = repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
       const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
       const result = await pruneModel({ ...own, ...repair?.changes, card, output })
       return { result, repair: repair?.report, replacements: repair?.changes.replacements }

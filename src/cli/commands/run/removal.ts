@@ -63,10 +63,7 @@ export async function readRemovals(flags: RemovalFlags): Promise<Removal[]> {
     return [{ blocks: [{ start, end }], strategy: 'explicit' }]
   }
   if (from !== undefined) return [await readRecommended(from, layersToSkip)]
-  return [
-    ...drop.map((blocks) => ({ blocks, strategy: 'explicit' })),
-    ...(await Promise.all(plan.map(readPlanFile))),
-  ]
+  return [...drop.map((blocks) => ({ blocks, strategy: 'explicit' })), ...(await Promise.all(plan.map(readPlanFile)))]
 }
 
 /** @throws UsageError if the layers do not fit the model that the plan is for */

@@ -33,8 +33,6 @@ export function readRepairOptions(
   }
   const { dataset } = flags
   if (dataset === undefined) throw new UsageError('--repair needs texts to fit on: give --dataset')
-  const onPhases = flags.verbose
-    ? (phases: PhaseFigures[]) => printNote(formatRepairPhases(phases))
-    : undefined
+  const onPhases = flags.verbose ? (phases: PhaseFigures[]) => printNote(formatRepairPhases(phases)) : undefined
   return { ...pick(flags, REPAIR_LIST.flags), dataset, evaluateFirst: flags.heal, onPhases }
 }

@@ -138,11 +138,7 @@ async function measure(
   }
 }
 
-async function checkBestBlocks(
-  flags: SimilarityFlags,
-  result: SimilarityResult,
-  { signal, progress }: Hooks,
-) {
+async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult, { signal, progress }: Hooks) {
   const { verify, verifySize } = flags
   if (verify === undefined) return undefined
   const { id, samples, skipped } = result.dataset

@@ -64,14 +64,11 @@ async function writeLlamaQuantize(
 }
 
 /** @returns the options, and the model's `model_type` if a saved file records it */
-async function readOptions(
-  flags: SliceConfigFlags,
-): Promise<SliceConfigOptions & { family: string | undefined }> {
+async function readOptions(flags: SliceConfigFlags): Promise<SliceConfigOptions & { family: string | undefined }> {
   const removal = await readRemoval(flags)
   const { origin } = removal
   const named = flags.model ?? origin?.model
-  if (named === undefined)
-    throw new UsageError('the model is not named: give --model, or a file that names it')
+  if (named === undefined) throw new UsageError('the model is not named: give --model, or a file that names it')
   const { model, revision: stated } = readModelName({ model: named })
   if (origin !== undefined && flags.numLayers !== undefined) {
     throw new UsageError(`--num-layers ${flags.numLayers}: ${origin.file} says how many layers there are`)

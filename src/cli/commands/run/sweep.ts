@@ -123,12 +123,9 @@ async function readProgress(path: string, { resume }: SweepFlags): Promise<Sweep
     printNote(`continuing after the ${formatQuantity(Object.keys(progress.texts).length, 'text')} of ${path}`)
     return progress
   } catch (cause) {
-    throw new LayerpruneError(
-      `${path} is not the progress of an interrupted sweep: ${(cause as Error).message}`,
-      {
-        hint: 'start again without --resume',
-        cause,
-      },
-    )
+    throw new LayerpruneError(`${path} is not the progress of an interrupted sweep: ${(cause as Error).message}`, {
+      hint: 'start again without --resume',
+      cause,
+    })
   }
 }

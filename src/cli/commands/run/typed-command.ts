@@ -8,9 +8,7 @@ const DRY_RUN = '--dry-run'
 
 /** The command line as typed, for a model card: without the private parts of paths and addresses. */
 export function formatTypedCommand(words = process.argv.slice(2)): string {
-  return ['layerprune', ...words.filter((word) => word !== DRY_RUN).map(withoutPlace)]
-    .map(quoteForShell)
-    .join(' ')
+  return ['layerprune', ...words.filter((word) => word !== DRY_RUN).map(withoutPlace)].map(quoteForShell).join(' ')
 }
 
 function withoutPlace(word: string): string {

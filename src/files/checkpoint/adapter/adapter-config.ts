@@ -27,14 +27,7 @@ export interface Adapter {
 /** Keys that change nothing in what is computed, or only through the tensors. */
 const HARMLESS = new Set([
   ...['auto_mapping', 'peft_version', 'task_type', 'inference_mode', 'runtime_config', 'ensure_weight_tying'],
-  ...[
-    'target_modules',
-    'exclude_modules',
-    'layers_to_transform',
-    'layers_pattern',
-    'modules_to_save',
-    'bias',
-  ],
+  ...['target_modules', 'exclude_modules', 'layers_to_transform', 'layers_pattern', 'modules_to_save', 'bias'],
   ...['lora_dropout', 'megatron_config', 'megatron_core', 'eva_config', 'loftq_config', 'qalora_group_size'],
   // PEFT takes it from the kind of each layer
   'fan_in_fan_out',

@@ -48,10 +48,9 @@ export function mergeAdapter(
   for (const [name, change] of changes) {
     const location = findWeight(name, base.tensors)
     if (location === undefined) {
-      throw new LayerpruneError(
-        `the adapter changes ${quoteName(name)}, which is no weight of the base model`,
-        { hint: `${OTHER_BASE}, or merge it with peft (merge_and_unload)` },
-      )
+      throw new LayerpruneError(`the adapter changes ${quoteName(name)}, which is no weight of the base model`, {
+        hint: `${OTHER_BASE}, or merge it with peft (merge_and_unload)`,
+      })
     }
     assertUntied(location.name, base)
     merged.set(
@@ -69,9 +68,7 @@ function listChanges({ tensors, file }: Adapter): Map<string, Change> {
   const changes = new Map<string, Change>()
   for (const tensor of tensors.values()) {
     if (!tensor.name.startsWith(PREFIX) || !FLOATS.includes(tensor.dtype)) {
-      throw refusedAdapter(
-        `${file} holds ${quoteName(tensor.name)} (${tensor.dtype}), which is not of a LoRA adapter`,
-      )
+      throw refusedAdapter(`${file} holds ${quoteName(tensor.name)} (${tensor.dtype}), which is not of a LoRA adapter`)
     }
     const name = tensor.name.slice(PREFIX.length)
     const [, module, embedding, side] = LOW_RANK.exec(name) ?? []

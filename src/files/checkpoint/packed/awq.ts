@@ -14,8 +14,7 @@ const ORDER = [0, 4, 1, 5, 2, 6, 3, 7]
  */
 export function readAwq(raw: RawTensors, { bits = 4, version = 'gemm' }: Section): string {
   if (bits !== 4) throw refused(`AWQ with ${quoteName(String(bits))} bits`)
-  if (String(version).toLowerCase() !== 'gemm')
-    throw refused(`version of AWQ is ${quoteName(String(version))}`)
+  if (String(version).toLowerCase() !== 'gemm') throw refused(`version of AWQ is ${quoteName(String(version))}`)
   for (const { tensor, module } of raw.endingIn('.qweight')) {
     const of = readMatrix(raw, module, tensor)
     const [inputs, outputs] = of.shape as [number, number]

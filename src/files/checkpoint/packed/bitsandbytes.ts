@@ -57,11 +57,7 @@ function readInt8(raw: RawTensors, module: string, scales: TensorLocation): void
   })
 }
 
-function read4Bit(
-  raw: RawTensors,
-  name: string,
-  { table, state }: { table: TensorLocation; state: string },
-): void {
+function read4Bit(raw: RawTensors, name: string, { table, state }: { table: TensorLocation; state: string }): void {
   const codes = raw.get(name)
   const { shape, ...blocks } = readState(raw.get(state, 'U8'))
   const count = shape[0] * shape[1]
@@ -71,9 +67,7 @@ function read4Bit(
   assertShape(table, [16])
   const { blockSize } = blocks
   const isByRow = shape[1] % blockSize === 0
-  const grid: [number, number] = isByRow
-    ? [shape[0], shape[1] / blockSize]
-    : [1, Math.ceil(count / blockSize)]
+  const grid: [number, number] = isByRow ? [shape[0], shape[1] / blockSize] : [1, Math.ceil(count / blockSize)]
   const flat: [number, number] = isByRow ? shape : [1, count]
   const numbers: WeightExpression = {
     kind: 'combined',

@@ -63,9 +63,7 @@ function readPacked(raw: RawTensors, module: string, packed: TensorLocation, sch
   const fitting = schemes.flatMap(({ bits, group }) => {
     const columns = (words * 32) / bits
     const groups = scales.shape[1] ?? 1
-    return groups === (group === null ? 1 : columns / group)
-      ? [{ bits, columns, group: group ?? columns }]
-      : []
+    return groups === (group === null ? 1 : columns / group) ? [{ bits, columns, group: group ?? columns }] : []
   })
   const [scheme] = fitting
   if (scheme === undefined || fitting.some(({ bits }) => bits !== scheme.bits)) {

@@ -15,12 +15,7 @@ export function readMxfp4(raw: RawTensors): string {
     const scales = raw.get(`${module}_scales`, 'U8', 'F8_E8M0')
     assertShape(scales, [experts, outputs, blocks])
     const inputs = blocks * bytes * 2
-    const numbers = combineGroups(
-      'Mul',
-      readFp4(codes, [experts, outputs, inputs]),
-      readScales(scales),
-      GROUP,
-    )
+    const numbers = combineGroups('Mul', readFp4(codes, [experts, outputs, inputs]), readScales(scales), GROUP)
     raw.pack(module, codes, { kind: 'transposed', shape: [experts, inputs, outputs], of: numbers })
   }
   return 'mxfp4'

@@ -64,8 +64,7 @@ export class RawTensors {
     for (const tensor of this.#tensors.values()) {
       const packed = byCodes.get(placeOf(tensor))
       if (packed !== undefined) logical.set(packed.name, packed)
-      else if (!this.#parts.has(tensor.name) && !NOT_OF_WEIGHTS.test(tensor.name))
-        logical.set(tensor.name, tensor)
+      else if (!this.#parts.has(tensor.name) && !NOT_OF_WEIGHTS.test(tensor.name)) logical.set(tensor.name, tensor)
     }
     return logical
   }
@@ -95,7 +94,5 @@ export function damaged(what: string): LayerpruneError {
 /** @throws LayerpruneError if a tensor has not the given shape */
 export function assertShape({ name, shape }: TensorLocation, expected: readonly number[]): void {
   if (`${shape}` === `${expected}`) return
-  throw damaged(
-    `tensor ${quoteName(name)} has the shape [${shape.join(', ')}], expected [${expected.join(', ')}]`,
-  )
+  throw damaged(`tensor ${quoteName(name)} has the shape [${shape.join(', ')}], expected [${expected.join(', ')}]`)
 }

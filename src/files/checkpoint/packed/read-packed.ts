@@ -140,8 +140,7 @@ export function listIgnoredQuantization(config: Record<string, unknown>): string
   if (settings === undefined) return []
   const { config_groups: groups } = settings
   const ofGroups =
-    isObject(groups) &&
-    Object.values(groups).some((group) => isObject(group) && isObject(group.input_activations))
+    isObject(groups) && Object.values(groups).some((group) => isObject(group) && isObject(group.input_activations))
   const roundsActivations =
     ofGroups ||
     typeof settings.activation_scheme === 'string' ||

@@ -59,11 +59,7 @@ export function combineGroups(
  * @param block rows and columns of the blocks; omitted if the scales' own shape shows that they are of rows or of all
  * @throws LayerpruneError if there are more or fewer scales than that
  */
-export function scale(
-  numbers: WeightExpression,
-  scales: TensorLocation,
-  block?: readonly number[],
-): WeightExpression {
+export function scale(numbers: WeightExpression, scales: TensorLocation, block?: readonly number[]): WeightExpression {
   const grid = findGrid(numbers.shape, scales, block)
   return combineBlocks('Mul', numbers, readScales(scales, grid.shape), grid.block)
 }

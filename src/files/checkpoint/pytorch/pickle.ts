@@ -165,8 +165,7 @@ class Machine<T> {
       case 0x52: {
         // REDUCE
         const [callable, args] = this.#popSome(2)
-        if (!(callable instanceof Name) || !Array.isArray(args))
-          throw new PickleError('it calls what is no name')
+        if (!(callable instanceof Name) || !Array.isArray(args)) throw new PickleError('it calls what is no name')
         this.#countContainer()
         return this.#push(this.#meaning.call(callable.path, args))
       }
@@ -206,8 +205,7 @@ class Machine<T> {
   }
 
   #pushName(module: PickleValue<T> | undefined, name: PickleValue<T> | undefined): true {
-    if (typeof module !== 'string' || typeof name !== 'string')
-      throw new PickleError('a name in it is no text')
+    if (typeof module !== 'string' || typeof name !== 'string') throw new PickleError('a name in it is no text')
     const path = `${module}.${name}`
     this.#meaning.checkName(path)
     return this.#push(new Name(path))
@@ -291,8 +289,7 @@ class Machine<T> {
 
   /** A whole number in two's complement, little-endian. */
   #long(lengthBytes: number): number {
-    if (lengthBytes > 8)
-      throw new PickleError(`a whole number in it has ${lengthBytes} bytes, expected at most 8`)
+    if (lengthBytes > 8) throw new PickleError(`a whole number in it has ${lengthBytes} bytes, expected at most 8`)
     const digits = this.#take(lengthBytes)
     let value = 0n
     for (let index = lengthBytes - 1; index >= 0; index--) value = (value << 8n) | BigInt(digits[index]!)

@@ -30,11 +30,7 @@ export function findPytorch(names: string[]): string | undefined {
  *   same bytes is then omitted, as transformers omits it in safetensors
  * @throws LayerpruneError if there are several models, or a file is malformed, truncated or holds anything but tensors
  */
-export async function openPytorch(
-  folder: string,
-  names: string[],
-  tiesHead: boolean,
-): Promise<SafetensorsCheckpoint> {
+export async function openPytorch(folder: string, names: string[], tiesHead: boolean): Promise<SafetensorsCheckpoint> {
   const checkpoint = await openFiles(folder, names)
   return tiesHead ? { ...checkpoint, tensors: withoutTiedHead(checkpoint.tensors) } : checkpoint
 }

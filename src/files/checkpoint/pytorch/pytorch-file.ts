@@ -27,11 +27,7 @@ export async function readPytorchFile(path: string): Promise<SafetensorsHeader> 
   })
 }
 
-async function readTensors(
-  handle: FileHandle,
-  path: string,
-  file: string,
-): Promise<Map<string, TensorLocation>> {
+async function readTensors(handle: FileHandle, path: string, file: string): Promise<Map<string, TensorLocation>> {
   const stats = await handle.stat()
   if (!stats.isFile()) throw malformed(path, 'expected a file, found a folder')
   const source: OpenFile = { handle, path, sizeBytes: stats.size }
@@ -86,10 +82,7 @@ async function assertLittleEndian(file: OpenFile, entry: ZipEntry | undefined): 
 
 async function readEntry(file: OpenFile, entry: ZipEntry, mostBytes: number): Promise<Buffer> {
   if (entry.sizeBytes > mostBytes) {
-    throw malformed(
-      file.path,
-      `${quoteName(entry.name)} has ${entry.sizeBytes} bytes, expected at most ${mostBytes}`,
-    )
+    throw malformed(file.path, `${quoteName(entry.name)} has ${entry.sizeBytes} bytes, expected at most ${mostBytes}`)
   }
   return readRange(file, await entry.locate(), entry.sizeBytes)
 }
@@ -120,10 +113,7 @@ function placeTensor(
   const numberBytes = bytesOfNumber(storage.dtype)
   const end = (offset + count) * numberBytes
   if (!(end <= place.sizeBytes)) {
-    throw malformed(
-      path,
-      `tensor ${quoteName(name)} ends at byte ${end} of its numbers, which have ${place.sizeBytes}`,
-    )
+    throw malformed(path, `tensor ${quoteName(name)} ends at byte ${end} of its numbers, which have ${place.sizeBytes}`)
   }
   return {
     name,

@@ -32,15 +32,11 @@ export interface OpenFile {
  */
 export async function readZipDirectory(file: OpenFile): Promise<Map<string, ZipEntry>> {
   const explain = (cause: Error) => {
-    throw cause instanceof LayerpruneError
-      ? cause
-      : malformed(file.path, `its directory is damaged: ${cause.message}`)
+    throw cause instanceof LayerpruneError ? cause : malformed(file.path, `its directory is damaged: ${cause.message}`)
   }
   // sizes are checked for stored entries alone, once they are needed
   const options = { autoClose: false, validateEntrySizes: false }
-  const zip = await fromRandomAccessReaderPromise(new BoundedReader(file), file.sizeBytes, options).catch(
-    explain,
-  )
+  const zip = await fromRandomAccessReaderPromise(new BoundedReader(file), file.sizeBytes, options).catch(explain)
   if (zip.entryCount > MAX_ENTRIES) {
     throw malformed(file.path, `it has ${zip.entryCount} entries, expected at most ${MAX_ENTRIES}`)
   }

@@ -1,14 +1,5 @@
 import type { Architecture } from '../architecture.js'
-import {
-  attentionBias,
-  hasBias,
-  INTERLEAVED,
-  LLAMA,
-  llamaBiases,
-  QWEN3_IMAGES,
-  rename,
-  window,
-} from './parts.js'
+import { attentionBias, hasBias, INTERLEAVED, LLAMA, llamaBiases, QWEN3_IMAGES, rename, window } from './parts.js'
 
 const MIXTRAL_TENSORS = rename({
   ffn_gate_inp: 'block_sparse_moe.gate',

@@ -3,10 +3,7 @@ import { readRopeParameters } from '../rope.js'
 import { LLAMA_TENSORS, type Target, type TensorNames } from '../tensor-names.js'
 
 /** Names that differ from Llama's. */
-export function rename(
-  layer: Record<string, Target>,
-  others: Partial<Omit<TensorNames, 'layer'>> = {},
-): TensorNames {
+export function rename(layer: Record<string, Target>, others: Partial<Omit<TensorNames, 'layer'>> = {}): TensorNames {
   return {
     ...LLAMA_TENSORS,
     ...others,

@@ -1,15 +1,6 @@
 import type { Architecture } from '../architecture.js'
 import { readRopeParameters } from '../rope.js'
-import {
-  attentionBias,
-  experts,
-  LLAMA,
-  layerTypes,
-  QWEN3_IMAGES,
-  rename,
-  sigmoidGating,
-  window,
-} from './parts.js'
+import { attentionBias, experts, LLAMA, layerTypes, QWEN3_IMAGES, rename, sigmoidGating, window } from './parts.js'
 
 const QWEN3_MOE: Architecture = {
   ...LLAMA,

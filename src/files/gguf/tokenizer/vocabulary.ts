@@ -36,9 +36,7 @@ export function readVocabulary(header: GgufHeader): Vocabulary {
   }
   const sameLength = <T>(name: string, list: T[] | undefined): T[] | undefined => {
     if (list === undefined || list.length === tokens.length) return list
-    throw damagedGguf(
-      `${file}: tokenizer.ggml.${name} has ${list.length} elements for ${tokens.length} tokens`,
-    )
+    throw damagedGguf(`${file}: tokenizer.ggml.${name} has ${list.length} elements for ${tokens.length} tokens`)
   }
   const types = sameLength('token_type', readList(header, 'token_type', isNumber)) ?? []
   const idsOf = (kind: number) => types.flatMap((type, id) => (type === kind ? [id] : []))

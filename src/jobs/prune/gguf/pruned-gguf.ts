@@ -51,10 +51,7 @@ export async function planPrunedGguf(
 }
 
 /** Why llama-quantize, which edits tensor names and the block count alone, would not make a cut; else undefined. */
-export function findLlamaQuantizeProblem(
-  { gguf, ...model }: LocatedModel,
-  layers: KeptLayers,
-): string | undefined {
+export function findLlamaQuantizeProblem({ gguf, ...model }: LocatedModel, layers: KeptLayers): string | undefined {
   if (gguf === undefined) return undefined
   const { edits, pruned } = cutGguf(gguf.file, layers)
   const [more] = [...edits.keys()].filter((key) => !key.endsWith('.block_count'))

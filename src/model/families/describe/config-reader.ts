@@ -103,8 +103,7 @@ export class ConfigReader {
   }
 
   texts<T>(key: string, otherwise: T): string[] | T {
-    const isTexts = (value: unknown) =>
-      Array.isArray(value) && value.every((item) => typeof item === 'string')
+    const isTexts = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string')
     return this.#take([key, otherwise], 'a list of strings', isTexts) as string[] | T
   }
 
@@ -161,12 +160,9 @@ export class ConfigReader {
   }
 
   refuse(key: string, expected: string, hint = 'use an ONNX export of the model'): LayerpruneError {
-    return new LayerpruneError(
-      `${this.#path}: ${key} is ${shorten(this.#values[key])}, expected ${expected}`,
-      {
-        hint,
-      },
-    )
+    return new LayerpruneError(`${this.#path}: ${key} is ${shorten(this.#values[key])}, expected ${expected}`, {
+      hint,
+    })
   }
 
   /**
@@ -208,11 +204,7 @@ export class ConfigReader {
     })
   }
 
-  #take(
-    given: [key: string, otherwise?: unknown],
-    expected: string,
-    accepts: (value: unknown) => boolean,
-  ): unknown {
+  #take(given: [key: string, otherwise?: unknown], expected: string, accepts: (value: unknown) => boolean): unknown {
     const [key] = given
     this.#read.add(key)
     const value = this.#values[key]

@@ -45,10 +45,7 @@ export function readDeltaSizes(
  * Whether each layer has linear attention.
  * @param usual the family's rule if there is no list
  */
-export function readLinearLayers(
-  config: ConfigReader,
-  usual: (layer: number) => boolean,
-): (layer: number) => boolean {
+export function readLinearLayers(config: ConfigReader, usual: (layer: number) => boolean): (layer: number) => boolean {
   const kindOf = readLayerKinds(config, 'layer_types', ['linear_attention', 'full_attention'], (layer) =>
     usual(layer) ? 'linear_attention' : 'full_attention',
   )

@@ -158,9 +158,7 @@ function readSizes(config: ConfigReader, differences: Differences): Sizes {
 function checkSizes(config: ConfigReader, sizes: Sizes): Sizes {
   const { heads, kvHeads } = sizes
   if (heads % kvHeads === 0) return sizes
-  throw config.contradicts(
-    `has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`,
-  )
+  throw config.contradicts(`has ${heads} attention heads for ${kvHeads} key and value heads, expected a multiple`)
 }
 
 /** The activation that the config names, the same in all layers. */

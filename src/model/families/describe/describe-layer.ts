@@ -37,8 +37,7 @@ interface LayerContext {
 export function describeLayer(config: ConfigReader, differences: Differences, context: LayerContext): Layer {
   const { index, names, makeNorm, own } = context
   const name = (tensor: string) => own(`${names.layers}.${index}.${tensor}`)
-  const ownNorms =
-    typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
+  const ownNorms = typeof differences.norms === 'function' ? differences.norms(index, name) : differences.norms
   const norms = { ...LLAMA_NORMS, ...ownNorms }
   const normOf = (module: string | null) => (module === null ? null : makeNorm(name(module)))
   const parts = differences.parts?.(index) ?? { mixer: true, mlp: true }
@@ -62,10 +61,7 @@ export function describeLayer(config: ConfigReader, differences: Differences, co
   }
 }
 
-function describeResidual(
-  { residual, residualMultiplier = 1 }: Differences,
-  index: number,
-): Layer['residual'] {
+function describeResidual({ residual, residualMultiplier = 1 }: Differences, index: number): Layer['residual'] {
   const usual = { stream: 1, added: residualMultiplier }
   return residual?.(index) ?? { mixer: usual, mlp: usual }
 }
@@ -120,8 +116,7 @@ function describeAttention(differences: Differences, context: LayerContext, name
   const { index, sizes, names, alibi, makeNorm } = context
   const { heads, kvHeads, headDim } = sizes
   const { innerNorms, value } = differences
-  const sinks =
-    typeof differences.sinks === 'function' ? differences.sinks(index) : (differences.sinks ?? null)
+  const sinks = typeof differences.sinks === 'function' ? differences.sinks(index) : (differences.sinks ?? null)
   const own = (tensor: string) => name(`${names.attention}.${tensor}`)
   const headNorm = ofLayer(differences.headNorm, index)
   const products = describeProducts(differences, context, own)
@@ -227,10 +222,7 @@ function describeDifferential(
 }
 
 /** Resolves a field that is either the same in all layers or a function of the layer. */
-function ofLayer<T extends object>(
-  all: T | ((layer: number) => T | null) | undefined,
-  layer: number,
-): T | null {
+function ofLayer<T extends object>(all: T | ((layer: number) => T | null) | undefined, layer: number): T | null {
   return (typeof all === 'function' ? all(layer) : all) ?? null
 }
 
@@ -278,9 +270,7 @@ function describeMlp(
     case 'gated': {
       const { innerNorms, mlpScales: scales } = differences
       const plain =
-        scales === undefined
-          ? gated(names.mlp, intermediateSize)
-          : { ...gated(names.mlp, intermediateSize), scales }
+        scales === undefined ? gated(names.mlp, intermediateSize) : { ...gated(names.mlp, intermediateSize), scales }
       if (innerNorms === undefined) return plain
       return { ...plain, innerNorm: makeNorm(name(`${module}${innerNorms.mlp}`), { size: intermediateSize }) }
     }

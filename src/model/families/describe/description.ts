@@ -32,15 +32,7 @@ export interface Norm {
   weightOffset: number
 }
 
-export type NamedActivation =
-  | 'silu'
-  | 'gelu'
-  | 'gelu_tanh'
-  | 'quick_gelu'
-  | 'relu'
-  | 'relu2'
-  | 'sigmoid'
-  | 'tanh'
+export type NamedActivation = 'silu' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu' | 'relu2' | 'sigmoid' | 'tanh'
 
 export type Activation = NamedActivation | Xielu
 

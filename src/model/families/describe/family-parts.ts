@@ -218,9 +218,7 @@ export const HEAD_NORM = { span: 'head', query: 'q_norm', key: 'k_norm' } as con
 /** Name of a layer's tensor of sinks: as published, or as transformers 5 saves it. */
 export function findSinks(has: Has, published: string): (layer: number) => string {
   return (layer) =>
-    ['model.', ''].some((prefix) => has(`${prefix}layers.${layer}.self_attn.${published}`))
-      ? published
-      : 'sinks'
+    ['model.', ''].some((prefix) => has(`${prefix}layers.${layer}.self_attn.${published}`)) ? published : 'sinks'
 }
 
 /** `attention_bias` and `mlp_bias`. */

@@ -72,8 +72,7 @@ export function describeLatent(
 ): LatentAttention {
   const { heads, hidden } = sizes
   const module = (which: string) => `${names.attention ?? 'self_attn'}.${which}`
-  const norm = (which: string, size: number) =>
-    makeNorm(name(module(which)), { size, epsilon: LATENT_EPSILON })
+  const norm = (which: string, size: number) => makeNorm(name(module(which)), { size, epsilon: LATENT_EPSILON })
   const queries = heads * (own + shared)
   return {
     kind: 'latent',

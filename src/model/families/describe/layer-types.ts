@@ -6,10 +6,7 @@ export type LayerType = 'full_attention' | 'sliding_attention'
  * The attention of each layer: by the config's list, or else by the family's rule.
  * @param slides the rule: whether a layer has a sliding window
  */
-export function readLayerTypes(
-  config: ConfigReader,
-  slides: (layer: number) => boolean,
-): (layer: number) => LayerType {
+export function readLayerTypes(config: ConfigReader, slides: (layer: number) => boolean): (layer: number) => LayerType {
   return readLayerKinds(config, 'layer_types', ['full_attention', 'sliding_attention'], (layer) =>
     slides(layer) ? 'sliding_attention' : 'full_attention',
   )
@@ -70,11 +67,7 @@ export function readPattern(config: ConfigReader, otherwise: number): number {
 }
 
 /** A count that is either the same in all layers or a list with one entry per layer. */
-export function readLayerCounts(
-  config: ConfigReader,
-  key: string,
-  otherwise: number,
-): (layer: number) => number {
+export function readLayerCounts(config: ConfigReader, key: string, otherwise: number): (layer: number) => number {
   if (!Array.isArray(config.raw(key))) {
     const count = config.count(key, otherwise)
     return () => count

@@ -29,11 +29,7 @@ export function readNames(): ReadNames {
 export function findNeverRead(family: string, config: Record<string, unknown>): (key: string) => boolean {
   const { families, version } = readNames()
   const names = Object.hasOwn(families, family) ? families[family] : undefined
-  if (
-    names === undefined ||
-    config.auto_map !== undefined ||
-    !isKnownVersion(config.transformers_version, version)
-  ) {
+  if (names === undefined || config.auto_map !== undefined || !isKnownVersion(config.transformers_version, version)) {
     return () => false
   }
   return (key) => {

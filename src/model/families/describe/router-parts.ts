@@ -23,8 +23,7 @@ export function describeRoutedExperts(
   has: Has,
   { correctionBias, shared, ...experts }: RoutedExperts,
 ): Experts {
-  const find = (names: string[], tensor = '') =>
-    names.find((name) => has(parts.name(`${name}${tensor}`))) ?? names[0]!
+  const find = (names: string[], tensor = '') => names.find((name) => has(parts.name(`${name}${tensor}`))) ?? names[0]!
   const bias = correctionBias === null ? null : parts.name(find(correctionBias))
   return {
     ...describeExperts(parts, has, { ...experts, routing: { ...experts.routing, correctionBias: bias } }),
@@ -120,8 +119,7 @@ export function readMlpTypes(config: ConfigReader): ((layer: number) => boolean)
 export function readExtraLayers(config: ConfigReader, otherwise = 0): number {
   const key = config.choose('num_nextn_predict_layers', 'num_mtp_layers')
   const count = config.number(key, otherwise)
-  if (!Number.isSafeInteger(count) || count < 0 || count > 64)
-    throw config.refuse(key, 'a small whole number')
+  if (!Number.isSafeInteger(count) || count < 0 || count > 64) throw config.refuse(key, 'a small whole number')
   return count
 }
 
@@ -149,11 +147,7 @@ export function describeV3Experts(
     names: QWEN_EXPERTS,
     ...experts,
     routing: readGroupedRouting(config, experts, settings),
-    correctionBias: [
-      'mlp.gate.e_score_correction_bias',
-      'mlp.e_score_correction_bias',
-      'mlp.gate.expert_bias',
-    ],
+    correctionBias: ['mlp.gate.e_score_correction_bias', 'mlp.e_score_correction_bias', 'mlp.gate.expert_bias'],
     shared: { modules: ['mlp.shared_experts'], intermediateSize: experts.intermediateSize * shared },
   }
   return (layer, parts) => (isSparse(layer) ? describeRoutedExperts(parts, has, routed) : null)

@@ -43,17 +43,9 @@ export const divRule = binary(
 /** Min and Max: the gradient goes to the input that was chosen, the first if they are equal. */
 export const extremeRule = binary(
   (gradient, { writer, node }) =>
-    writer.op('Where', [
-      writer.op('Equal', node.input.slice(0, 1).concat(node.output)),
-      gradient,
-      writer.float(0),
-    ]),
+    writer.op('Where', [writer.op('Equal', node.input.slice(0, 1).concat(node.output)), gradient, writer.float(0)]),
   (gradient, { writer, node }) =>
-    writer.op('Where', [
-      writer.op('Equal', node.input.slice(0, 1).concat(node.output)),
-      writer.float(0),
-      gradient,
-    ]),
+    writer.op('Where', [writer.op('Equal', node.input.slice(0, 1).concat(node.output)), writer.float(0), gradient]),
 )
 
 export const whereRule: Rule = (gradient, passage) => {

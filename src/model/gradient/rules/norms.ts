@@ -61,8 +61,7 @@ function passNorm(gradient: string, passage: Passage, norm: NormTensors): NormGr
   const { writer } = passage
   const { input, scale, isRms, needs } = norm
   const mean = (tensor: string) => writer.op('ReduceMean', [tensor, writer.integers([-1])], { keepdims: 1 })
-  const times = (...tensors: string[]) =>
-    tensors.reduce((product, factor) => writer.op('Mul', [product, factor]))
+  const times = (...tensors: string[]) => tensors.reduce((product, factor) => writer.op('Mul', [product, factor]))
   const centred = isRms ? input : writer.op('Sub', [input, mean(input)])
   const squares = writer.op('Add', [mean(times(centred, centred)), writer.float(norm.epsilon)])
   const inverse = writer.op('Reciprocal', [writer.op('Sqrt', [squares])])

@@ -52,8 +52,7 @@ export async function assertFiniteWeights(
       signal?.throwIfAborted()
       const found = await findIn(tensor, weightsFolder, reader)
       if (found === null) continue
-      if (tensors === undefined && (await isConstantOrMask(tensor, found.value, weightsFolder, reader)))
-        continue
+      if (tensors === undefined && (await isConstantOrMask(tensor, found.value, weightsFolder, reader))) continue
       throw notFinite(found.value, describePlace(tensor, found.index, weightsFolder, tensors))
     }
   } finally {
@@ -103,19 +102,13 @@ function notFinite(value: number, place: string): LayerpruneError {
 }
 
 /** @param index of a number in an initializer, which may be part of a stored tensor */
-function describePlace(
-  tensor: TensorProto,
-  index: number,
-  folder: string,
-  tensors: FiniteOptions['tensors'],
-): string {
+function describePlace(tensor: TensorProto, index: number, folder: string, tensors: FiniteOptions['tensors']): string {
   const { location, offsetBytes } = getExternalData(tensor)
   const path = join(folder, location)
   const sizeBytes = bytesOfNumber(tensor)
   const place = offsetBytes + index * sizeBytes
   const stored = [...(tensors?.values() ?? [])].find(
-    ({ file, offsetBytes: start, sizeBytes: size }) =>
-      file === path && start <= place && place < start + size,
+    ({ file, offsetBytes: start, sizeBytes: size }) => file === path && start <= place && place < start + size,
   )
   return stored === undefined
     ? `tensor ${tensor.name} at ${formatPosition(index, tensor.dims.map(Number))}`

@@ -33,10 +33,7 @@ export const COMPARED = ['logLikelihood', 'divergence', 'agreement'] as const
 export function takeComparisonHead(decoder: DecoderGraph): DecoderGraph {
   const head = takeHead(decoder)
   const graph = head.model.graph
-  graph.initializer.push(
-    makeInt64Tensor(name('two'), [1], [2]),
-    makeInt64Tensor(name('vocabulary'), [1], [-1]),
-  )
+  graph.initializer.push(makeInt64Tensor(name('two'), [1], [2]), makeInt64Tensor(name('vocabulary'), [1], [-1]))
   graph.node.push(
     makeNode('Slice', [SHAPE, name('zero'), name('two')], [name('positions_models')]),
     makeNode('Concat', [name('positions_models'), name('vocabulary')], [name('logits_shape')], { axis: 0 }),

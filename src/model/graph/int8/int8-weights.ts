@@ -13,9 +13,7 @@ export function hasInt8Weights({ graph }: ModelProto): boolean {
 export function separateInt8Weights(model: ModelProto): ModelProto {
   const { graph } = model
   const weights = new Map(
-    graph.initializer
-      .filter(({ dataType }) => dataType === DataType.INT8)
-      .map((weight) => [weight.name, weight]),
+    graph.initializer.filter(({ dataType }) => dataType === DataType.INT8).map((weight) => [weight.name, weight]),
   )
   const readers = new Map<string, number>()
   const copies: TensorProto[] = []
@@ -30,9 +28,7 @@ export function separateInt8Weights(model: ModelProto): ModelProto {
     return copy.name
   }
   const node = graph.node.map((node) =>
-    node.input.some((name) => weights.has(name))
-      ? copyMessage(node, { input: node.input.map(takeName) })
-      : node,
+    node.input.some((name) => weights.has(name)) ? copyMessage(node, { input: node.input.map(takeName) }) : node,
   )
   return copyMessage(model, {
     graph: copyMessage(graph, { node, initializer: [...graph.initializer, ...copies] }),

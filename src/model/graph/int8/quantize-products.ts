@@ -20,12 +20,7 @@ import {
 import { indexGraph, nodesDownstream, removeDeadNodes, sortNodes, type Topology } from '../onnx/topology.js'
 import { renameReads } from '../redirect-state.js'
 import { ScaledRopes } from './scaled-ropes.js'
-import {
-  findGatedMlps,
-  findWeightProducts,
-  type WeightMatrix,
-  type WeightProduct,
-} from './weight-products.js'
+import { findGatedMlps, findWeightProducts, type WeightMatrix, type WeightProduct } from './weight-products.js'
 
 /** An int8 weight matrix, and how tokens are multiplied by it. */
 export interface QuantizedMatrix {
@@ -78,10 +73,7 @@ export function isInt8Step({ output }: NodeProto): boolean {
  * @param quantized by name of the matrix, in files named relative to the decoder's `weightsFolder`
  * @returns a new graph; the given one is not changed
  */
-export function quantizeProducts(
-  decoder: DecoderGraph,
-  quantized: Map<string, QuantizedMatrix>,
-): DecoderGraph {
+export function quantizeProducts(decoder: DecoderGraph, quantized: Map<string, QuantizedMatrix>): DecoderGraph {
   const model = cloneModel(decoder.model)
   const { graph } = model
   const topology = indexGraph(graph)
@@ -287,10 +279,7 @@ function roundRows(input: string, { width, shape, isOfAllTokens, lackingScales }
   const residuals = add('QuantizeLinear', [remaining, residualScale, zeroPoints], 'residual_rows', {
     axis: 0,
   })
-  const shaped = [
-    add('Reshape', [rounded, shape], 'values'),
-    add('Reshape', [residuals, shape], 'residuals'),
-  ] as const
+  const shaped = [add('Reshape', [rounded, shape], 'values'), add('Reshape', [residuals, shape], 'residuals')] as const
   const describe = (names: readonly string[], type: DataType, dimensions: (string | number)[]) =>
     names.map((name) => makeValueInfo(name, type, dimensions))
   const valueInfos = [
@@ -341,12 +330,7 @@ function makeConstants(): GraphProto['initializer'] {
 }
 
 /** An initializer whose bytes are in a file. */
-function makeExternalTensor(
-  name: string,
-  dataType: DataType,
-  dims: number[],
-  place: ExternalData,
-): TensorProto {
+function makeExternalTensor(name: string, dataType: DataType, dims: number[], place: ExternalData): TensorProto {
   const tensor = create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt) })
   setExternalData(tensor, place)
   return tensor

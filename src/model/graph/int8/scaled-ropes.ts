@@ -36,8 +36,7 @@ export class ScaledRopes {
   find(tensor: string, { nodes, consumers }: Topology): NodeProto | undefined {
     const [position, ...others] = consumers.get(tensor) ?? []
     const reader = nodes[position ?? -1]
-    if (reader?.opType !== 'RotaryEmbedding' || reader.input[0] !== tensor || others.length > 0)
-      return undefined
+    if (reader?.opType !== 'RotaryEmbedding' || reader.input[0] !== tensor || others.length > 0) return undefined
     const rows = reader.input[1]!
     const isCounted = !this.#constants.has(rows) || this.#startsAtZero(rows)
     return isCounted && (readInteger(reader, 'rotary_embedding_dim') ?? 0) === 0 ? reader : undefined
@@ -59,8 +58,7 @@ export class ScaledRopes {
   addTo(graph: GraphProto): void {
     if (this.#nodes.size === 0) return
     graph.node.push(...this.#nodes.values())
-    const float = (tensor: string, dimensions: (number | string)[]) =>
-      makeValueInfo(tensor, DataType.FLOAT, dimensions)
+    const float = (tensor: string, dimensions: (number | string)[]) => makeValueInfo(tensor, DataType.FLOAT, dimensions)
     for (const [name, pairs] of this.#pairs) {
       graph.valueInfo.push(
         float(`${name}/per_token`, [BATCH, TOKENS, pairs]),
@@ -68,9 +66,7 @@ export class ScaledRopes {
       )
     }
     graph.initializer.push(
-      ...[...new Set(this.#pairs.values())].map((pairs) =>
-        makeInt64Tensor(this.#shapeOf(pairs), [2], [-1, pairs]),
-      ),
+      ...[...new Set(this.#pairs.values())].map((pairs) => makeInt64Tensor(this.#shapeOf(pairs), [2], [-1, pairs])),
       makeInt64Tensor(this.#name('zero'), [], [0]),
       makeInt64Tensor(this.#name('one'), [], [1]),
     )

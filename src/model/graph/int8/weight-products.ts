@@ -114,10 +114,7 @@ export interface GatedMlp {
 }
 
 /** Finds gated MLPs by structure; nothing else may read the tensors between their matrices. */
-export function findGatedMlps(
-  products: WeightProduct[],
-  { nodes, producer, consumers }: Topology,
-): GatedMlp[] {
+export function findGatedMlps(products: WeightProduct[], { nodes, producer, consumers }: Topology): GatedMlp[] {
   const matrices = new Map(products.map(({ node, matrix }) => [node.output[0]!, matrix]))
   const isReadOnce = (name: string) => consumers.get(name)!.length === 1
   const uses = new Map<string, number>()

@@ -15,10 +15,7 @@ export interface ExternalData {
 }
 
 /** Makes an initializer point at bytes of a file instead of holding them. */
-export function setExternalData(
-  tensor: TensorProto,
-  { location, offsetBytes, sizeBytes }: ExternalData,
-): void {
+export function setExternalData(tensor: TensorProto, { location, offsetBytes, sizeBytes }: ExternalData): void {
   clearField(tensor, TensorProtoSchema.field.rawData)
   tensor.dataLocation = DataLocation.EXTERNAL
   tensor.externalData = Object.entries({ location, offset: `${offsetBytes}`, length: `${sizeBytes}` }).map(
@@ -70,8 +67,7 @@ export async function resolveExternalData(graph: GraphProto, folder: string): Pr
       )
     }
   }
-  const root =
-    commonFolder([...files.values()].map(({ realPath }) => dirname(realPath))) ?? (await realpath(folder))
+  const root = commonFolder([...files.values()].map(({ realPath }) => dirname(realPath))) ?? (await realpath(folder))
   for (const tensor of external) {
     const entry = tensor.externalData.find(({ key }) => key === 'location')!
     entry.value = relative(root, files.get(entry.value)!.realPath)

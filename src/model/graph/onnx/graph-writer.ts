@@ -68,9 +68,7 @@ export class GraphWriter {
   /** Adds a node and returns the names of its outputs. */
   ops(opType: string, inputs: string[], outputCount: number, attributes: Attributes = {}): string[] {
     const name = this.#unused(`${this.#scope}/${opType}`)
-    const outputs = Array.from({ length: outputCount }, (_, index) =>
-      index === 0 ? name : `${name}.${index}`,
-    )
+    const outputs = Array.from({ length: outputCount }, (_, index) => (index === 0 ? name : `${name}.${index}`))
     const domain = MICROSOFT_OPERATORS.has(opType) ? MICROSOFT_DOMAIN : ''
     this.nodes.push(makeNode(opType, inputs, outputs, attributes, domain))
     return outputs

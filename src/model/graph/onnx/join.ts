@@ -26,10 +26,7 @@ export function joinGraphs(
   }
   const shared = new Set(own.input.map(({ name }) => name).filter((name) => !apart.includes(name)))
   const rename = (name: string) => (name === '' || shared.has(name) ? name : prefix + name)
-  const written = [
-    ...other.initializer.map(({ name }) => name),
-    ...other.node.flatMap(({ output }) => output),
-  ]
+  const written = [...other.initializer.map(({ name }) => name), ...other.node.flatMap(({ output }) => output)]
   const inputs = other.input.filter(({ name }) => !shared.has(name))
   const names = [...written, ...inputs.map(({ name }) => name)].map((name) => [name, rename(name)] as const)
   renameReads(other, new Map(names))
@@ -47,10 +44,7 @@ export function joinGraphs(
         copyMessage(relocate(tensor, second.weightsFolder, weightsFolder), { name: rename(tensor.name) }),
       ),
     ],
-    valueInfo: [
-      ...own.valueInfo,
-      ...other.valueInfo.map((info) => copyMessage(info, { name: rename(info.name) })),
-    ],
+    valueInfo: [...own.valueInfo, ...other.valueInfo.map((info) => copyMessage(info, { name: rename(info.name) }))],
   })
   const opsetImport = joinOpsets(first.model, second.model)
   return { ...first, model: copyMessage(first.model, { graph, opsetImport }), weightsFolder }

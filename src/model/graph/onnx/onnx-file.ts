@@ -6,14 +6,7 @@ import { assertRotaryTables } from '../checks/check-rotary.js'
 import type { DecoderGraph } from '../decoder-graph.js'
 import { findResidualStream } from '../residual-stream.js'
 import { initializersDeep, resolveExternalData, setExternalData } from './external-data.js'
-import {
-  copyMessage,
-  dimensions,
-  type GraphProto,
-  type ModelProto,
-  type ParsedModel,
-  parseModel,
-} from './onnx.js'
+import { copyMessage, dimensions, type GraphProto, type ModelProto, type ParsedModel, parseModel } from './onnx.js'
 import { sortNodes } from './topology.js'
 
 /** Weights above this stay in the file; smaller ones may be shapes and axes that ONNX Runtime needs in the graph. */

@@ -203,9 +203,7 @@ export function makeInt8Tensor(name: string, dims: number[], values: Int8Array):
 
 /** The element type of a graph input or output; UNDEFINED if the file does not say. */
 export function elementType(info: ValueInfoProto): TensorProto_DataType {
-  return info.type?.value.case === 'tensorType'
-    ? info.type.value.value.elemType
-    : TensorProto_DataType.UNDEFINED
+  return info.type?.value.case === 'tensorType' ? info.type.value.value.elemType : TensorProto_DataType.UNDEFINED
 }
 
 /** Dimensions of a graph input or output: numbers if fixed, names (or '') if symbolic. */

@@ -25,9 +25,7 @@ export function sortNodes(graph: GraphProto): void {
   for (const root of graph.node) {
     const stack = [root]
     for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
-      const pending = sorted.has(node)
-        ? []
-        : writersOf(node, producer).filter((writer) => !sorted.has(writer))
+      const pending = sorted.has(node) ? [] : writersOf(node, producer).filter((writer) => !sorted.has(writer))
       if (pending.length === 0) {
         sorted.add(node)
         stack.pop()
@@ -116,11 +114,7 @@ export function nodesDownstream(topology: Topology, tensors: Iterable<string>): 
 }
 
 /** Nodes whose output values `tensors` depend on; with `shapes`, also nodes whose shapes they depend on. */
-export function nodesUpstream(
-  topology: Topology,
-  tensors: Iterable<string>,
-  { shapes = false } = {},
-): Set<number> {
+export function nodesUpstream(topology: Topology, tensors: Iterable<string>, { shapes = false } = {}): Set<number> {
   const found = new Set<number>()
   const queue = [...tensors]
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {

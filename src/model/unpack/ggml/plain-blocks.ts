@@ -9,12 +9,7 @@ export function readNibbles(blocks: Blocks, start: number): string {
 
 /** 5-bit integers: low four bits as in `readNibbles`, high bits in four further bytes. */
 function readFives(blocks: Blocks, highStart: number): string {
-  const fifth = blocks.bits(
-    blocks.bytes(highStart, highStart + 4, [4, 1, 1]),
-    [0, 1, 2, 3, 4, 5, 6, 7],
-    1,
-    [32],
-  )
+  const fifth = blocks.bits(blocks.bytes(highStart, highStart + 4, [4, 1, 1]), [0, 1, 2, 3, 4, 5, 6, 7], 1, [32])
   return blocks.above(readNibbles(blocks, highStart + 4), fifth, 4)
 }
 

@@ -36,11 +36,7 @@ export interface Listing {
  * @param patterns  relative to `folder`
  * @throws LayerpruneError while iterating, if there are none, or the Hub's list is not in order
  */
-export function listSplitFiles(
-  listing: Listing,
-  folder: string,
-  patterns: string[],
-): AsyncIterable<DatasetFile> {
+export function listSplitFiles(listing: Listing, folder: string, patterns: string[]): AsyncIterable<DatasetFile> {
   const { hub, repo } = listing
   return {
     async *[Symbol.asyncIterator]() {
@@ -55,8 +51,7 @@ export function listSplitFiles(
               others.add(basename(path))
               continue
             }
-            if (!isSafePath(path))
-              throw new LayerpruneError(`dataset ${repo.id} names the unsafe file ${path}`)
+            if (!isSafePath(path)) throw new LayerpruneError(`dataset ${repo.id} names the unsafe file ${path}`)
             const url = fileUrl(hub.settings.endpoint, repo, path)
             yield {
               kind,
@@ -120,11 +115,7 @@ async function* findInFolder(listing: Listing, folder: string, matches: FilePatt
 }
 
 /** Matches in a folder and below, one folder at a time. */
-async function* findBelow(
-  listing: Listing,
-  folder: string,
-  pattern: FilePattern,
-): AsyncGenerator<FoundFile[]> {
+async function* findBelow(listing: Listing, folder: string, pattern: FilePattern): AsyncGenerator<FoundFile[]> {
   const entries: TreeEntry[] = []
   for await (const page of listFolder(listing, folder)) entries.push(...page)
   // the content of a folder is sorted by the folder's name with its slash

@@ -27,12 +27,10 @@ const MAX_CARD_BYTES = 1 << 22
 export async function readDatasetConfigs(hub: Hub, repo: Repo): Promise<DatasetConfig[]> {
   const what = `README.md of dataset ${repo.id}`
   const url = fileUrl(hub.settings.endpoint, repo, 'README.md')
-  const text = await readRemoteText(hub, { repo, what, url, sizeBytes: null }, MAX_CARD_BYTES).catch(
-    (error) => {
-      if (error instanceof EntryNotFoundError) return ''
-      throw error
-    },
-  )
+  const text = await readRemoteText(hub, { repo, what, url, sizeBytes: null }, MAX_CARD_BYTES).catch((error) => {
+    if (error instanceof EntryNotFoundError) return ''
+    throw error
+  })
   return parseDatasetConfigs(text, what)
 }
 
@@ -67,8 +65,7 @@ function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
 
 /** A name in YAML, which may read as a number or a boolean. */
 function toText(value: unknown, key: string, fail: (found: string) => never): string {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-    return String(value)
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
   return fail(`${key} is not text but ${describe(value)}`)
 }
 

@@ -70,11 +70,7 @@ async function chooseExportedConfig(hub: Hub, repo: Repo, found: ParquetExport):
   throw severalConfigs(repo, names)
 }
 
-async function findOwnSplit(
-  listing: Listing,
-  config: string | undefined,
-  split: string,
-): Promise<FoundSplit> {
+async function findOwnSplit(listing: Listing, config: string | undefined, split: string): Promise<FoundSplit> {
   const { hub, repo } = listing
   const configs = await readDatasetConfigs(hub, repo)
   const chosen = chooseConfig(repo, configs, config)
@@ -95,31 +91,22 @@ async function findOwnSplit(
 
 function chooseConfig(repo: Repo, configs: DatasetConfig[], asked: string | undefined): DatasetConfig {
   const all: DatasetConfig[] =
-    configs.length > 0
-      ? configs
-      : [{ name: DEFAULT_CONFIG, isDefault: true, folder: '', patterns: undefined }]
+    configs.length > 0 ? configs : [{ name: DEFAULT_CONFIG, isDefault: true, folder: '', patterns: undefined }]
   const names = all.map(({ name }) => name)
   if (asked !== undefined) {
     const found = all.find(({ name }) => name === asked)
     if (found) return found
-    throw new LayerpruneError(
-      `dataset ${repo.id} has no configuration '${asked}'; it has ${listNames(names)}`,
-      { hint: nameOption('datasetConfig', names[0]) },
-    )
+    throw new LayerpruneError(`dataset ${repo.id} has no configuration '${asked}'; it has ${listNames(names)}`, {
+      hint: nameOption('datasetConfig', names[0]),
+    })
   }
-  const found =
-    all.length === 1 ? all[0] : all.find(({ name, isDefault }) => isDefault || name === DEFAULT_CONFIG)
+  const found = all.length === 1 ? all[0] : all.find(({ name, isDefault }) => isDefault || name === DEFAULT_CONFIG)
   if (found) return found
   throw severalConfigs(repo, names)
 }
 
 /** Whether the dataset is kept in numbered parts; looks no further than the first part of the split. */
-async function hasShards(
-  { hub, repo }: Listing,
-  folder: string,
-  config: string,
-  split: string,
-): Promise<boolean> {
+async function hasShards({ hub, repo }: Listing, folder: string, config: string, split: string): Promise<boolean> {
   const prefix = folder === '' ? '' : `${folder}/`
   const splits = new Set<string>()
   try {

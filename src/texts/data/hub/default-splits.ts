@@ -15,10 +15,7 @@ const inFolderName = (keyword: string) => [
   `**/*${SEPARATORS}${keyword}/**`,
   `**/*${SEPARATORS}${keyword}${SEPARATORS}*/**`,
 ]
-const inFileName = (keyword: string) => [
-  `**/${keyword}${SEPARATORS}*`,
-  `**/*${SEPARATORS}${keyword}${SEPARATORS}*`,
-]
+const inFileName = (keyword: string) => [`**/${keyword}${SEPARATORS}*`, `**/*${SEPARATORS}${keyword}${SEPARATORS}*`]
 
 /** Where a dataset keeps the numbered parts of its splits. */
 export const SHARD_FOLDER = 'data'

@@ -123,8 +123,7 @@ function matchesInOrder<T>(tests: (Test<T> | typeof ANY)[], items: ArrayLike<T>)
 function makeNameTest(part: string): Test<string> {
   if (!MAGIC.test(part)) return (name) => name === part
   const { tests, longestText } = parseName(Array.from(part))
-  return (name) =>
-    name.includes(longestText) && matchesInOrder(tests, SURROGATE.test(name) ? Array.from(name) : name)
+  return (name) => name.includes(longestText) && matchesInOrder(tests, SURROGATE.test(name) ? Array.from(name) : name)
 }
 
 /** @returns also the longest text that a name must contain, to rule out most names quickly */

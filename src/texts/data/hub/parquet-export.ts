@@ -34,8 +34,7 @@ export async function findParquetExport(
   const { value, headers } = answer
   if ((headers['x-revision'] ?? commit) !== commit) return undefined
   const found = parseParquetExport(only ? { [only.config]: { [only.split]: value } } : value)
-  if (!found)
-    hub.onNote?.(`${request.what}: the Hub's list of them is malformed; reading the dataset's own files`)
+  if (!found) hub.onNote?.(`${request.what}: the Hub's list of them is malformed; reading the dataset's own files`)
   return found && found.size > 0 ? found : undefined
 }
 

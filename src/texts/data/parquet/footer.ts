@@ -45,8 +45,7 @@ async function readFooter(file: AsyncBuffer): Promise<ArrayBuffer> {
 export function explain(cause: unknown, what: string): unknown {
   if (!(cause instanceof Error) || cause instanceof LayerpruneError) return cause
   const tripped = cause instanceof TypeError || cause instanceof RangeError
-  const reason =
-    tripped || cause.message.includes('undefined') ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
+  const reason = tripped || cause.message.includes('undefined') ? 'corrupt' : cause.message.replace(/\s+/g, ' ')
   return new LayerpruneError(`${what}: ${reason}`, { cause })
 }
 

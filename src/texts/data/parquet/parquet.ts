@@ -67,12 +67,7 @@ export async function* readParquet(
 }
 
 /** @throws LayerpruneError if the file has no such column, or one of another type */
-function openColumn(
-  file: AsyncBuffer,
-  metadata: FileMetaData,
-  schema: SchemaTree,
-  context: ColumnContext,
-): ReadValues {
+function openColumn(file: AsyncBuffer, metadata: FileMetaData, schema: SchemaTree, context: ColumnContext): ReadValues {
   const field = findColumn(schema, context)
   return isChatColumn(field)
     ? (group) => readChats(file, metadata, group, context)
@@ -173,9 +168,7 @@ async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: Col
   const assertCount = (what: string, expected: number, found: number) => {
     if (found === expected) return
     const number = found > expected ? 'more' : found
-    throw new LayerpruneError(
-      `${where}: corrupt: expected ${expected} ${what} of '${column}', found ${number}`,
-    )
+    throw new LayerpruneError(`${where}: corrupt: expected ${expected} ${what} of '${column}', found ${number}`)
   }
   assertCount('values', rowCount, rows)
   if (nullCount !== undefined) assertCount('nulls', nullCount, nulls)
@@ -185,22 +178,12 @@ async function* readPages(file: AsyncBuffer, chunk: ColumnChunk, { column }: Col
 function createPageDecoder({ decoder }: ColumnChunk) {
   const nullable = decoder.element.repetition_type === 'OPTIONAL'
   let dictionary: ReturnType<typeof convert> | undefined
-  return (
-    header: PageHeader,
-    stored: Uint8Array,
-  ): { values: ArrayLike<unknown>; nulls: number } | undefined => {
+  return (header: PageHeader, stored: Uint8Array): { values: ArrayLike<unknown>; nulls: number } | undefined => {
     const { page, header: unpacked, values: encoded } = unpackPage(stored, header, { ...decoder, nullable })
     const isDictionary = header.type === 'DICTIONARY_PAGE'
     if (isDictionary) assertPlain(page, header.dictionary_page_header!.num_values)
     const reader = { view: new DataView(page.buffer, page.byteOffset, page.byteLength), offset: 0 }
-    const { data } = readPage(
-      reader,
-      unpacked,
-      { ...decoder, codec: 'UNCOMPRESSED' },
-      dictionary,
-      undefined,
-      0,
-    )
+    const { data } = readPage(reader, unpacked, { ...decoder, codec: 'UNCOMPRESSED' }, dictionary, undefined, 0)
     if (!isDictionary) return data && { values: data, nulls: assertValues(data, header, encoded, nullable) }
     dictionary = data && convert(data, decoder)
     return undefined

@@ -86,18 +86,11 @@ type AsyncColumn = ReturnType<typeof readRowGroup>['asyncColumns'][number]
 type Chunk = ReturnType<typeof parquetPlan>['groups'][number]['chunks'][number]
 
 /** The decoder trusts the numbers of page headers and the lengths of runs, and would reserve all memory for some. */
-async function assertPages(
-  file: AsyncBuffer,
-  { range, columnMetadata }: Chunk,
-  schema: SchemaTree,
-): Promise<void> {
+async function assertPages(file: AsyncBuffer, { range, columnMetadata }: Chunk, schema: SchemaTree): Promise<void> {
   const { codec, num_values: count, path_in_schema: path } = columnMetadata
   const levels = getTreePath(schema, path)
   const widthOf = (most: number) => Math.ceil(Math.log2(most + 1))
-  const widths: [number, number] = [
-    widthOf(getMaxRepetitionLevel(levels)),
-    widthOf(getMaxDefinitionLevel(levels)),
-  ]
+  const widths: [number, number] = [widthOf(getMaxRepetitionLevel(levels)), widthOf(getMaxDefinitionLevel(levels))]
   const bytes = new ChunkBytes(file, range)
   let left = Number(count)
   while (bytes.left > 0) {

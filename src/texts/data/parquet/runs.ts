@@ -55,9 +55,7 @@ export function unpackPage(
     const levels = page.subarray(0, before + length)
     const packed = page.subarray(before + length)
     const values =
-      page2.is_compressed === false
-        ? packed
-        : decompressPage(packed, sizeBytes - levels.length, codec, compressors)
+      page2.is_compressed === false ? packed : decompressPage(packed, sizeBytes - levels.length, codec, compressors)
     const bytes = new Uint8Array(Buffer.concat([levels, values]))
     if (nullable) assertRuns(bytes.subarray(before), 1, page2.num_values)
     assertIndexes(values, page2.encoding, page2.num_values)
@@ -102,9 +100,7 @@ export function assertLevels(
     }
     const packed = page.subarray(before + length)
     const values =
-      page2.is_compressed === false
-        ? packed
-        : decompressPage(packed, sizeBytes - before - length, codec, compressors)
+      page2.is_compressed === false ? packed : decompressPage(packed, sizeBytes - before - length, codec, compressors)
     assertIndexes(values, page2.encoding, page2.num_values)
   }
 }

@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  Name,
-  PickleError,
-  type PickleMeaning,
-  readPickle,
-} from '../../../../src/files/checkpoint/pytorch/pickle.js'
+import { Name, PickleError, type PickleMeaning, readPickle } from '../../../../src/files/checkpoint/pytorch/pickle.js'
 
 const MEANING: PickleMeaning<string> = {
   checkName(path) {
@@ -16,9 +11,7 @@ const MEANING: PickleMeaning<string> = {
 
 const read = (...parts: (string | number[])[]) =>
   readPickle(
-    Buffer.concat(
-      parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
-    ),
+    Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part)))),
     MEANING,
   )
 

@@ -43,10 +43,7 @@ describe('files that torch.save wrote', () => {
 
   it.each(cases)('%s: finds the numbers of each tensor at the stated place', async (name, content) => {
     const { tensors } = await readPytorchFile(join(FOLDER, name))
-    const found = [...tensors].map(([key, tensor]) => [
-      key,
-      { shape: tensor.shape, values: readValues(tensor) },
-    ])
+    const found = [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, values: readValues(tensor) }])
     expect(Object.fromEntries(found)).toEqual(content)
   })
 
@@ -77,17 +74,9 @@ describe('files that torch.save wrote', () => {
 
 describe('what is no file of a model’s tensors is refused', () => {
   it.each([
-    [
-      'namespace.pt',
-      /names "argparse.Namespace", which is no tensor: .*none is run$/,
-      /if you trust the file/,
-    ],
+    ['namespace.pt', /names "argparse.Namespace", which is no tensor: .*none is run$/, /if you trust the file/],
     ['sparse.pt', /names "torch._utils._rebuild_sparse_tensor"/, /if you trust the file/],
-    [
-      'transposed.pt',
-      /"weight" with the strides \[1, 3\], expected its rows one after the other/,
-      /contiguous/,
-    ],
+    ['transposed.pt', /"weight" with the strides \[1, 3\], expected its rows one after the other/, /contiguous/],
     ['legacy.pt', /the form that PyTorch wrote before 1.6/, /save its state_dict as safetensors/],
     ['script.pt', /is a TorchScript program, not a file of tensors/, /save its state_dict/],
     ['list.pt', /holds no tensors by name/, /state_dict/],
@@ -132,11 +121,7 @@ describe('damaged files', () => {
 
   it.each([
     ['nothing', () => Buffer.alloc(0), /is no zip archive/],
-    [
-      'a git-lfs pointer',
-      () => Buffer.from('version https://git-lfs.github.com/spec/v1\n'),
-      /is a git-lfs pointer/,
-    ],
+    ['a git-lfs pointer', () => Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /is a git-lfs pointer/],
     [
       'half of it',
       (bytes: Buffer) => bytes.subarray(0, bytes.length / 2),
@@ -163,9 +148,7 @@ describe('damaged files', () => {
       bytes[at + 1] = 200
       return bytes
     }
-    await expect(readChanged(change)).rejects.toThrow(
-      /tensor "rows" ends at byte 824 of its numbers, which have 48/,
-    )
+    await expect(readChanged(change)).rejects.toThrow(/tensor "rows" ends at byte 824 of its numbers, which have 48/)
   })
 
   it('a folder or a link to nowhere is named', async () => {

@@ -6,20 +6,12 @@ import { findNonFinite } from '../../../../src/files/weights/find-non-finite.js'
 import { assertFiniteWeights } from '../../../../src/model/graph/checks/finite-weights.js'
 import type { DecoderGraph } from '../../../../src/model/graph/decoder-graph.js'
 import { setExternalData } from '../../../../src/model/graph/onnx/external-data.js'
-import {
-  createModel,
-  makeFloatTensor,
-  makeGraph,
-  type TensorProto,
-} from '../../../../src/model/graph/onnx/onnx.js'
+import { createModel, makeFloatTensor, makeGraph, type TensorProto } from '../../../../src/model/graph/onnx/onnx.js'
 import { makeTempFolder } from '../../../support/temp-folder.js'
 
 describe('findNonFinite', () => {
   it.each(['F16', 'BF16'] as const)('tells every number of %s, alone and as the second of two', (dtype) => {
-    const all = decodeFloats(
-      new Uint8Array(Uint16Array.from({ length: 1 << 16 }, (_, bits) => bits).buffer),
-      dtype,
-    )
+    const all = decodeFloats(new Uint8Array(Uint16Array.from({ length: 1 << 16 }, (_, bits) => bits).buffer), dtype)
     const find = (...bits: number[]) => findNonFinite(new Uint8Array(Uint16Array.from(bits).buffer), dtype)
     const wrong = [...all.keys()].filter((bits) => {
       const [alone, second] = [find(bits), find(0x8001, bits)]
@@ -36,8 +28,7 @@ describe('findNonFinite', () => {
     const others = [0x7f800000, 0xff800000, 0x7f800001, 0xffffffff, 0x7fc00000]
     const bytes = (bits: number[]) => new Uint8Array(Uint32Array.from(bits).buffer)
     expect(findNonFinite(bytes(finite), 'F32')).toBe(null)
-    for (const bits of others)
-      expect(findNonFinite(bytes([...finite, bits, 0]), 'F32')?.index).toBe(finite.length)
+    for (const bits of others) expect(findNonFinite(bytes([...finite, bits, 0]), 'F32')?.index).toBe(finite.length)
     expect(findNonFinite(bytes([]), 'F32')).toBe(null)
   })
 })

@@ -30,8 +30,7 @@ it("reads a model from Python's Hub cache, where files are links into another fo
   const linked = await measureSimilarity({ ...options, model: snapshot })
   const { last } = JSON.parse(readFileSync(join(source, 'reference.json'), 'utf8'))
   expect(linked.distances['1']).toHaveLength(last['1'].length)
-  for (const [start, distance] of last['1'].entries())
-    expect(linked.distances['1']![start]).toBeCloseTo(distance, 5)
+  for (const [start, distance] of last['1'].entries()) expect(linked.distances['1']![start]).toBeCloseTo(distance, 5)
 })
 
 it.each(['../model.onnx.data', 'a/../../model.onnx.data', '/etc/hostname', 'a/../..', ''])(

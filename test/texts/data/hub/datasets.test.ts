@@ -149,12 +149,7 @@ describe('what a dataset does not have is refused by naming what it has', () => 
     ['org/several', { datasetConfig: 'c' }, "no configuration 'c'; it has a, b", '`datasetConfig: a`'],
     ['org/several', { datasetConfig: 'b' }, 'org/several/b.jsonl is not there', undefined],
     ['org/sharded', { datasetSplit: 'dev' }, "no split 'dev'; it has", '`datasetSplit'],
-    [
-      'org/folders',
-      { datasetSplit: 'dev' },
-      "no split 'dev'; it has train, validation",
-      '`datasetSplit: train`',
-    ],
+    ['org/folders', { datasetSplit: 'dev' }, "no split 'dev'; it has train, validation", '`datasetSplit: train`'],
     [
       'org/configs',
       { datasetConfig: 'en', datasetSplit: 'dev' },
@@ -163,12 +158,7 @@ describe('what a dataset does not have is refused by naming what it has', () => 
     ],
     ['org/types', {}, 'columns: id, score, words, meta, blob, when, body', '`datasetColumn: body`'],
     ['org/types', { datasetColumn: 'words' }, 'expected a column of strings or chats, found list', undefined],
-    [
-      'org/types',
-      { datasetColumn: 'meta' },
-      'expected a column of strings or chats, found struct',
-      undefined,
-    ],
+    ['org/types', { datasetColumn: 'meta' }, 'expected a column of strings or chats, found struct', undefined],
     [
       'org/folders',
       { datasetColumn: 'body' },
@@ -179,12 +169,7 @@ describe('what a dataset does not have is refused by naming what it has', () => 
     ['org/empty', {}, 'dataset org/empty has no files', undefined],
     ['org/broken', {}, 'malformed: invalid YAML', undefined],
     ['org/hostile', {}, 'unsafe file', undefined],
-    [
-      'org/none',
-      {},
-      'org/none is not a local file or folder, and the Hub has no dataset org/none',
-      'HF_TOKEN',
-    ],
+    ['org/none', {}, 'org/none is not a local file or folder, and the Hub has no dataset org/none', 'HF_TOKEN'],
     [
       'org/folders',
       { datasetRevision: 'v9' },
@@ -273,9 +258,7 @@ describe('a shuffled sample', () => {
     expect(await read('org/shuffled', { shuffle: 1, datasetSize: 120 })).toEqual(sample)
     expect(await read('org/shuffled', { shuffle: 2, datasetSize: 120 })).not.toEqual(sample)
     for (const file of range(6)) {
-      const rows = sample
-        .filter((text) => text.startsWith(`${file}/`))
-        .map((text) => Number(text.split('/')[1]))
+      const rows = sample.filter((text) => text.startsWith(`${file}/`)).map((text) => Number(text.split('/')[1]))
       expect(rows.length).toBeGreaterThan(8)
       expect(new Set(rows.map((row) => Math.floor(row / 50))).size).toBeGreaterThan(1)
     }
@@ -285,8 +268,6 @@ describe('a shuffled sample', () => {
     const all = await read('org/shuffled', { shuffle: 3 })
     expect(new Set(all).size).toBe(3000)
     expect(all.length).toBe(3000)
-    expect(await read('org/shuffled', { shuffle: 3, skipRows: 10, datasetSize: 5 })).toEqual(
-      all.slice(10, 15),
-    )
+    expect(await read('org/shuffled', { shuffle: 3, skipRows: 10, datasetSize: 5 })).toEqual(all.slice(10, 15))
   })
 })

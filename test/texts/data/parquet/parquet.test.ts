@@ -11,15 +11,12 @@ const DATA = join(FIXTURES, 'data')
 /** As test/fixtures/make-parquet.py writes them. */
 const TEXTS = Array.from({ length: 40 }, (_, i) => `row ${i} äß 🙂 ${'lorem ipsum '.repeat(i % 5)}`.trim())
 
-test.each(['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain-v2'])(
-  '%s: every text in order',
-  async (name) => {
-    const { texts, origins, skipped } = await readAll(DATA, [`${name}.parquet`])
-    expect(texts).toEqual(TEXTS)
-    expect(origins).toEqual(TEXTS.map((_, i) => `${name}.parquet:${i + 1}`))
-    expect(skipped).toEqual({ empty: 0, notText: 0 })
-  },
-)
+test.each(['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain-v2'])('%s: every text in order', async (name) => {
+  const { texts, origins, skipped } = await readAll(DATA, [`${name}.parquet`])
+  expect(texts).toEqual(TEXTS)
+  expect(origins).toEqual(TEXTS.map((_, i) => `${name}.parquet:${i + 1}`))
+  expect(skipped).toEqual({ empty: 0, notText: 0 })
+})
 
 test.each([
   [12, 0x40, 'a page that is not of the kind that its header states'],
@@ -46,9 +43,7 @@ test.each([
   const bytes = await readFile(join(DATA, `${name}.parquet`))
   bytes[place]! ^= bit
   const file = Uint8Array.from(bytes).buffer as AsyncBuffer
-  await expect(collect(readParquet(file, { name: 'x.parquet', column: 'text' }))).rejects.toThrow(
-    `corrupt: ${problem}`,
-  )
+  await expect(collect(readParquet(file, { name: 'x.parquet', column: 'text' }))).rejects.toThrow(`corrupt: ${problem}`)
 })
 
 test('null and empty texts are passed over and counted', async () => {
@@ -111,12 +106,7 @@ test('reads the bytes of the column alone, a row group when it is due', async ()
 test('a file that is cut short, empty or not parquet is refused by name', async () => {
   const folder = makeTempFolder()
   const bytes = await readFile(join(DATA, 'snappy.parquet'))
-  for (const content of [
-    bytes.subarray(0, 1000),
-    bytes.subarray(1000),
-    bytes.subarray(0, 3),
-    'no parquet at all',
-  ]) {
+  for (const content of [bytes.subarray(0, 1000), bytes.subarray(1000), bytes.subarray(0, 3), 'no parquet at all']) {
     await writeFile(join(folder, 'a.parquet'), content)
     expect((await readError(folder, ['a.parquet'])).message).toMatch(/a\.parquet/)
   }

@@ -30,11 +30,7 @@ describe('unpackPage', () => {
   })
 
   it.each([
-    [
-      'repeated levels',
-      pageOf(16, [...varint(2 ** 31 - 2), 1]),
-      'a run of 1073741823 values in a page of 16',
-    ],
+    ['repeated levels', pageOf(16, [...varint(2 ** 31 - 2), 1]), 'a run of 1073741823 values in a page of 16'],
     ['packed levels', pageOf(16, [...varint(2 ** 20 + 1), 1]), 'a run of 4194304 values in a page of 16'],
     [
       'repeated places',
