@@ -21,7 +21,7 @@ export interface Segment {
 
 /** How much memory, in bytes, the parts of a decoder and the states between them take. */
 export class MemoryPlan {
-  /** What the weights of each layer take: held, and on top of that at the peak. */
+  /** Bytes of each layer's weights: while held, and on top of that at the peak. */
   readonly #layers: WeightBytes[]
   /** The most that a weight takes on top of what is held, in segments of several layers. */
   readonly #passingBytes: number
@@ -60,7 +60,7 @@ export class MemoryPlan {
     return groups
   }
 
-  /** Cuts the decoder into segments for a group of runs: as long as the memory allows besides the group. */
+  /** Cuts the decoder into segments for a group of runs: as long as the memory left by the group allows. */
   chooseSegments(group: Run[], memoryBytes: number): Segment[] {
     const left = memoryBytes - this.#groupBytes(group)
     const segments: Segment[] = []
@@ -88,7 +88,7 @@ export class MemoryPlan {
     return SESSION_BYTES + heldBytes + passingBytes
   }
 
-  /** What is held of a run between segments: its state, and its states at the asked positions. */
+  /** Held for a run between segments: its state, and all its states at the positions asked for. */
   #heldBytes(run: RunSize): number {
     const states = this.#config.layers + 1
     const kept = states * this.#config.hiddenSize * Float32Array.BYTES_PER_ELEMENT

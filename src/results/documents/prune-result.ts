@@ -27,7 +27,7 @@ export interface PruneResult {
   output: string
   files: { name: string; sizeBytes: number }[]
   sizeBytes: number
-  /** Numbers that the weights hold, those outside the decoder too; null if they are packed in a way that hides them. */
+  /** Number of weights, including those outside the decoder; null if they are packed in a way that hides it. */
   parameters: WholeAndPruned | null
   /** Size of the files that hold weights, including the graph itself. */
   bytes: WholeAndPruned

@@ -50,12 +50,12 @@ async function readTensors(handle: FileHandle, path: string, file: string): Prom
   return tensors
 }
 
-/** Before PyTorch 1.6 a file was a row of pickles with the numbers between them. */
+/** Before PyTorch 1.6 a file was a series of pickles with the numbers between them. */
 async function assertArchive(file: OpenFile): Promise<void> {
   const start = await readRange(file, 0, Math.min(8, file.sizeBytes))
   assertNoPointer(start, file.path)
   if (start.length >= 4 && start.readUInt32LE() === ZIP_MAGIC) return
-  if (start[0] !== PICKLE_MAGIC) throw malformed(file.path, 'it is no zip archive')
+  if (start[0] !== PICKLE_MAGIC) throw malformed(file.path, 'it is not a zip archive')
   throw new LayerpruneError(`${file.path} has the form that PyTorch wrote before 1.6, which cannot be read`, {
     hint: SAVE_AGAIN,
   })
@@ -70,7 +70,7 @@ function findFolder(entries: Map<string, ZipEntry>, path: string): string {
   throw new LayerpruneError(`${path} is a TorchScript program, not a file of tensors`, { hint: SAVE_AGAIN })
 }
 
-/** Files of before PyTorch 2.1 do not say. */
+/** Files written before PyTorch 2.1 do not state it. */
 async function assertLittleEndian(file: OpenFile, entry: ZipEntry | undefined): Promise<void> {
   if (entry === undefined) return
   const order = (await readEntry(file, entry, 16)).toString('latin1')

@@ -14,8 +14,8 @@ import type { Topology } from '../onnx/topology.js'
 import { readIntegers } from '../stored-matrix.js'
 
 /**
- * Multiplies rotated queries and keys by a factor per token. The factors are multiplied into the cosines and sines,
- * which are fewer than the channels; each token then has its own.
+ * Multiplies rotated queries and keys by a factor per token. The factors go into the cosines and sines,
+ * of which there are fewer than channels; each token then has its own.
  */
 export class ScaledRopes {
   readonly #step: string
