@@ -120,7 +120,7 @@ describe('damaged files', () => {
   }
 
   it.each([
-    ['nothing', () => Buffer.alloc(0), /is no zip archive/],
+    ['nothing', () => Buffer.alloc(0), /is not a zip archive/],
     ['a git-lfs pointer', () => Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /is a git-lfs pointer/],
     [
       'half of it',
