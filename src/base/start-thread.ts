@@ -1,3 +1,5 @@
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { packageFile } from './package-file.js'
 
@@ -7,4 +9,9 @@ import { packageFile } from './package-file.js'
  */
 export function startThread(file: string, options: WorkerOptions): Worker {
   return new Worker(packageFile(`dist/${file}`), options)
+}
+
+/** Starts a process with a channel for messages; as with a thread, of the built file. */
+export function startProcess(file: string, options: ForkOptions): ChildProcess {
+  return fork(fileURLToPath(packageFile(`dist/${file}`)), [], options)
 }

@@ -83,8 +83,9 @@ async function assertComparable(
     })
   }
   const tokenizers = [model, reference].map(({ tokenizer }) => new TokenizerProcess(tokenizer))
-  const difference = await findTokenizerDifference(tokenizers[0]!, tokenizers[1]!)
-  for (const tokenizer of tokenizers) tokenizer.close()
+  const difference = await findTokenizerDifference(tokenizers[0]!, tokenizers[1]!).finally(() => {
+    for (const tokenizer of tokenizers) tokenizer.close()
+  })
   if (difference === null) return
   throw new LayerpruneError(`${model.id} and ${reference.id} have different tokenizers: ${difference}`, {
     hint: 'bits per byte of two runs can be compared',

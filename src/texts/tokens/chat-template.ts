@@ -7,6 +7,7 @@ import { readJsonObject } from '../../files/checkpoint/config.js'
 import { isGguf } from '../../files/checkpoint/gguf-names.js'
 import { readGgufHeader } from '../../files/gguf/header.js'
 import { readTokenId, readVocabulary } from '../../files/gguf/tokenizer/vocabulary.js'
+import { nameToken } from './tokenizer-files.js'
 
 /** How a tokenizer writes chats. */
 interface ChatSettings {
@@ -109,8 +110,8 @@ function missingTemplate(place: string): never {
 
 function listTokens(settings: Record<string, unknown>): Record<string, string> {
   const tokens = Object.entries(settings).flatMap(([name, value]) => {
-    const text = isObject(value) ? value.content : value
-    return /^[a-z]+_token$/.test(name) && typeof text === 'string' ? [[name, text] as const] : []
+    const text = nameToken(value)
+    return /^[a-z]+_token$/.test(name) && text !== null ? [[name, text] as const] : []
   })
   return Object.fromEntries(tokens)
 }

@@ -1,24 +1,19 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AddedTokenOptions } from 'tokenizers'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { readJsonObject } from '../../files/checkpoint/config.js'
 import { isGguf } from '../../files/checkpoint/gguf-names.js'
-import { toStrictJson } from '../../files/checkpoint/python-json.js'
-import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
 import { readGgufHeader } from '../../files/gguf/header.js'
 import { describeTokenizer, type TokenizerFiles } from '../../files/gguf/tokenizer/describe-tokenizer.js'
 
 /** Tokens of a tokenizer_config.json that have a role. */
 const ROLES = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'].map((role) => `${role}_token`)
 
-/** A token that is found in a text before anything else, with the flags of the `tokenizers` package. */
-export interface AddedTokenEntry {
+/** A token that is found in a text before anything else, with its flags. */
+export interface AddedTokenEntry extends Required<AddedTokenOptions> {
   content: string
   special: boolean
-  single_word: boolean
-  lstrip: boolean
-  rstrip: boolean
-  normalized: boolean
 }
 
 /**
@@ -27,31 +22,18 @@ export interface AddedTokenEntry {
  */
 export async function readTokenizerFiles(place: string): Promise<TokenizerFiles> {
   if (isGguf(place)) return describeTokenizer(await readGgufHeader(place))
-  const tokenizer = await readObject(place, 'tokenizer.json')
-  const config = await readObject(place, 'tokenizer_config.json')
+  const tokenizer = await readRequired(place, 'tokenizer.json')
+  const config = await readRequired(place, 'tokenizer_config.json')
   spacePrefix(tokenizer, config)
   return { tokenizer: { ...tokenizer, truncation: null, padding: null }, config }
 }
 
-async function readObject(folder: string, name: string): Promise<Record<string, unknown>> {
-  const path = join(folder, name)
-  const failed = (reason: string, cause?: unknown) =>
-    new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: ${reason}`, {
-      hint: 'the folder must hold tokenizer.json and tokenizer_config.json',
-      cause,
-    })
-  await assertRegularFile(path)
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw failed(cause.code === 'ENOENT' ? `there is no ${name}` : cause.message, cause)
+async function readRequired(folder: string, name: string): Promise<Record<string, unknown>> {
+  const content = await readJsonObject(join(folder, name))
+  if (content !== undefined) return content
+  throw new LayerpruneError(`the tokenizer in ${folder} cannot be loaded: there is no ${name}`, {
+    hint: 'the folder must hold tokenizer.json and tokenizer_config.json',
   })
-  let content: unknown
-  try {
-    content = JSON.parse(toStrictJson(text))
-  } catch (cause) {
-    throw failed(`${name} is not JSON: ${(cause as Error).message}`, cause)
-  }
-  if (!isObject(content)) throw failed(`${name} holds no object`)
-  return content
 }
 
 /** In this class tokenizer_config.json decides whether a text begins with a space, whatever tokenizer.json states. */
@@ -65,22 +47,23 @@ function spacePrefix({ pre_tokenizer: part }: Record<string, unknown>, config: R
 
 /** Tokens that tokenizer_config.json adds to those of tokenizer.json, or whose flags it changes, as transformers does. */
 export function listAddedTokens({ tokenizer, config }: TokenizerFiles): AddedTokenEntry[] {
-  const stated = Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens.filter(isObject) : []
-  const known = new Set(stated.map((entry) => JSON.stringify(readEntry(entry))))
+  const stated = Array.isArray(tokenizer.added_tokens) ? tokenizer.added_tokens.filter(isObject).map(readEntry) : []
+  const known = new Set(stated.map((entry) => JSON.stringify(entry)))
   const numbered = isObject(config.added_tokens_decoder) ? Object.entries(config.added_tokens_decoder) : []
   const changed = numbered
     .sort(([a], [b]) => Number(a) - Number(b))
     .flatMap(([, entry]) => (isObject(entry) && typeof entry.content === 'string' ? [readEntry(entry)] : []))
     .filter((entry) => !known.has(JSON.stringify(entry)))
-  const named = new Map([...stated.map(readEntry), ...changed].map((entry) => [entry.content, entry]))
+  const byContent = new Map([...stated, ...changed].map((entry) => [entry.content, entry]))
   const extra = config.extra_special_tokens ?? config.additional_special_tokens
   const roles = [...ROLES.map((role) => config[role]), ...(Array.isArray(extra) ? extra : [])]
   const special = roles.flatMap((role) => {
     const content = nameToken(role)
-    const entry = content === null ? undefined : named.get(content)
+    const entry = content === null ? undefined : byContent.get(content)
     if (content === null || entry?.special) return []
-    const made = readEntry({ ...(isObject(role) ? role : {}), ...entry, content, special: true })
-    named.set(content, made)
+    const named = { ...(isObject(role) ? role : {}), content, special: true }
+    const made = entry ? { ...entry, special: true } : readEntry(named)
+    byContent.set(content, made)
     return [made]
   })
   return [...changed, ...special]
@@ -91,9 +74,9 @@ function readEntry(entry: Record<string, unknown>): AddedTokenEntry {
   return {
     content: String(entry.content),
     special,
-    single_word: entry.single_word === true,
-    lstrip: entry.lstrip === true,
-    rstrip: entry.rstrip === true,
+    singleWord: entry.single_word === true,
+    leftStrip: entry.lstrip === true,
+    rightStrip: entry.rstrip === true,
     normalized: typeof entry.normalized === 'boolean' ? entry.normalized : !special,
   }
 }

@@ -1,7 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import type { ChildProcess } from 'node:child_process'
 import { LayerpruneError } from '../../base/errors.js'
-import { packageFile } from '../../base/package-file.js'
+import { startProcess } from '../../base/start-thread.js'
 import type { TokenPrefix } from './tokenizer.js'
 
 /**
@@ -46,7 +45,7 @@ class Child {
   }
 
   private constructor() {
-    this.#process = fork(fileURLToPath(packageFile('dist/texts/tokens/tokenizer-worker.js')), [], {
+    this.#process = startProcess('texts/tokens/tokenizer-worker.js', {
       serialization: 'advanced',
       execArgv: [],
       // what a crash prints there helps nobody

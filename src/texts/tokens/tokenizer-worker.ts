@@ -31,12 +31,7 @@ async function answer(request: Extract<TokenizerRequest, { number: number }>): P
   try {
     return { number, result: await answerTask(await loading, task) }
   } catch (error) {
-    const { message } = error as Error
-    const hint = error instanceof LayerpruneError ? error.hint : undefined
-    return {
-      number,
-      failure: error instanceof LayerpruneError ? message : `the tokenizer in ${folder}: ${message}`,
-      hint,
-    }
+    if (error instanceof LayerpruneError) return { number, failure: error.message, hint: error.hint }
+    return { number, failure: `the tokenizer in ${folder}: ${(error as Error).message}`, hint: undefined }
   }
 }

@@ -60,13 +60,7 @@ function build(place: string, files: TokenizerFiles): Tokenizers {
   try {
     const tokenizer = Tokenizers.fromString(JSON.stringify(content))
     const added = listAddedTokens(files).map(
-      ({ content, special, single_word, lstrip, rstrip, normalized }) =>
-        new AddedToken(content, special, {
-          singleWord: single_word,
-          leftStrip: lstrip,
-          rightStrip: rstrip,
-          normalized,
-        }),
+      ({ content, special, ...flags }) => new AddedToken(content, special, flags),
     )
     if (added.length > 0) tokenizer.addAddedTokens(added)
     assertIds(tokenizer, content.added_tokens)
