@@ -32,7 +32,7 @@ export class InterruptedError extends LayerpruneError {
   override name = 'InterruptedError'
   override readonly exitCode = 130
 
-  /** @param done texts measured, or words for it; `total` is the texts asked for, if known */
+  /** @param done how many of `total` texts were measured, or words that say when the work was interrupted */
   constructor(done: number | string, total?: number | undefined) {
     const noun = (total ?? done) === 1 ? 'text' : 'texts'
     const texts = `after ${done}${total === undefined ? '' : ` of ${total}`} ${noun}`

@@ -37,7 +37,7 @@ it('nothing below the commands knows of them or of the terminal', () => {
   }
 })
 
-it('a family is named where it is described, and in the table of what files must know', () => {
+it('names families only in their descriptions and in the tables read while files are opened', () => {
   const homes = /^(model\/families\/|files\/gguf\/|files\/checkpoint\/known-models\.ts)/
   const mixers = new Set(['mamba', 'mamba2'])
   const named = files

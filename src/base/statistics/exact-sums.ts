@@ -63,7 +63,7 @@ export class ExactSums {
     return Buffer.from(bytes.buffer).toString('base64')
   }
 
-  /** @throws RangeError if `save` wrote another number of sums, or the text has one that is no finite number */
+  /** @throws RangeError if a text that `save` wrote holds another number of sums, or one that is not finite */
   static restore(text: string, length: number): ExactSums {
     const { buffer, byteOffset, byteLength } = Buffer.from(text, 'base64')
     if (byteLength !== 16 * length) throw new RangeError(`${byteLength / 16} sums, expected ${length}`)

@@ -118,7 +118,7 @@ export class TextStatistics {
     }
   }
 
-  /** @throws RangeError if what `save` wrote does not fit the quantities */
+  /** @throws RangeError if a result of `save` does not fit the quantities */
   static restore(saved: SavedStatistics, quantities: number, compared: ComparedRun[]): TextStatistics {
     const statistics = new TextStatistics(quantities, compared)
     for (const count of [saved.texts, saved.count, saved.squaredCount]) {

@@ -39,7 +39,7 @@ function addTextFlags(command: Command): Command {
       'texts to train on: jsonl, json, csv, tsv, txt, md, parquet (all but parquet also .gz or .zst), folders of them, https addresses of such files, - for standard input, or a Hub id',
     )
     .option('--dataset-column <name>', COLUMN_HELP, 'text')
-    .option('--dataset-size <n>', 'read the first n texts (default: as many as are trained on)', wholeNumber(1))
+    .option('--dataset-size <n>', 'read the first n texts (default: as many as the training needs)', wholeNumber(1))
   return addReadingFlags(command)
     .option('--evaluate-on <path...>', 'texts to measure on (default: the first ones of --dataset)')
     .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
@@ -47,7 +47,7 @@ function addTextFlags(command: Command): Command {
 
 function addAmountFlags(command: Command): Command {
   return command
-    .option('--steps <n>', 'steps of training (default: 200, or as many as --minutes allow)', wholeNumber(1))
+    .option('--steps <n>', 'training steps (default: 200, or as many as fit in --minutes)', wholeNumber(1))
     .option('--minutes <n>', 'end the training after n minutes', positiveNumber)
     .option('--patience <n>', 'end it after n measurements without a lower loss (default: never)', wholeNumber(1))
     .option('--evaluate-every <n>', 'steps between measurements (default: 50)', wholeNumber(1))

@@ -14,7 +14,7 @@ export const HEAL_ONLY = ['healSteps', 'healMinutes', 'resume'] as const
 export function addPruneHealFlags(command: Command): Command {
   return command
     .option('--heal', 'then train the pruned model on the texts, as layerprune heal does')
-    .option('--heal-steps <n>', 'steps of training (default: 200, or as many as --heal-minutes allow)', wholeNumber(1))
+    .option('--heal-steps <n>', 'training steps (default: 200, or as many as fit in --heal-minutes)', wholeNumber(1))
     .option('--heal-minutes <n>', 'end the training after n minutes', positiveNumber)
     .option('--resume', 'continue a training that was stopped, with the pruned model as it is')
 }

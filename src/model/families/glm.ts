@@ -24,17 +24,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
     title: 'GLM 4.5, 4.5 Air and 4.6',
     notes: 'experts chosen by sigmoids and a bias and a shared expert, after the first layers',
     fixed: { moe_layer_freq: 1 },
-    describe: (config, has) => ({
-      ...describeGlm4Moe(config, has, {
-        intermediateSize: 1408,
-        isNormed: false,
-        scale: 1,
-        topK: 8,
-        extraLayers: 1,
-      }),
-      norm: { epsilon: 1e-5 },
-      rope: rope(config, { partial: 0.5 }),
-    }),
+    describe: (config, has) => describeGlm45(config, has),
   },
   glm4_moe_lite: {
     title: 'GLM 4.7 Flash',
@@ -79,18 +69,7 @@ export const GLM_FAMILIES: Record<string, Family> = {
     title: 'GLM 4.5V, 4.6V (text)',
     notes: 'as GLM 4.5',
     fixed: { moe_layer_freq: 1, use_qk_norm: false },
-    describe: (config, has) => ({
-      ...describeGlm4Moe(config, has, {
-        intermediateSize: 1408,
-        hasBias: true,
-        isNormed: false,
-        scale: 1,
-        topK: 8,
-        extraLayers: 1,
-      }),
-      norm: { epsilon: 1e-5 },
-      rope: rope(config, { partial: 0.5 }),
-    }),
+    describe: (config, has) => describeGlm45(config, has, { hasBias: true }),
   },
   glm_ocr_text: {
     title: 'GLM OCR (text)',
@@ -156,6 +135,15 @@ export function describeGlm4Moe(
       firstSparse: 1,
       shared: config.count(nameKey('n_shared_experts'), 1),
     }),
+  }
+}
+
+function describeGlm45(config: ConfigReader, has: Has, usual?: Pick<Glm4MoeSettings, 'hasBias'>): Differences {
+  const sizes = { intermediateSize: 1408, isNormed: false, scale: 1, topK: 8, extraLayers: 1 }
+  return {
+    ...describeGlm4Moe(config, has, { ...sizes, ...usual }),
+    norm: { epsilon: 1e-5 },
+    rope: rope(config, { partial: 0.5 }),
   }
 }
 

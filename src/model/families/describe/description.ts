@@ -271,7 +271,7 @@ export interface LightningAttention {
   headDim: number
   /** Gives each head its query, its key and its value. */
   packed: Linear
-  /** Of queries, keys and values. */
+  /** Applied to queries, keys and values. */
   activation: Activation
   /** Tokens per block. */
   block: number

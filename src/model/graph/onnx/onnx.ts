@@ -24,7 +24,7 @@ import {
 export type { GraphProto, NodeProto, ParsedModel, TensorProto, ValueInfoProto }
 export { TensorProto_DataLocation as DataLocation, TensorProto_DataType as DataType }
 
-/** A model that has a graph, unlike the protobuf type, where it is optional. */
+/** A model with its graph, which the protobuf type makes optional. */
 export interface ModelProto extends ParsedModel {
   graph: GraphProto
 }
