@@ -64,6 +64,8 @@ function withStandIns(cwd: string, scripts: Record<string, string>): NodeJS.Proc
   for (const [name, script] of Object.entries({ layerprune: record, ...scripts })) {
     writeFileSync(join(bin, name), script, { mode: 0o755 })
   }
+  // Node reads a script without an extension as the nearest package.json says, be it that of the system's folder
+  writeFileSync(join(bin, 'package.json'), '{"type": "commonjs"}')
   return { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` }
 }
 
