@@ -88,7 +88,7 @@ function addResultFlags(command: Command): Command {
       wholeNumber(1),
       32,
     )
-    .option('--output <folder>', 'folder to write results to', 'layerprune-output')
+    .option('-o, --output <folder>', 'folder to write results to', 'layerprune-output')
     .option(
       '--plot <file>',
       'also draw the heat map of blocks of every size to this file, SVG or PNG by its name; repeatable',
