@@ -26,7 +26,7 @@ export function formatTrained(result: HealResult): string {
 
 const ENDINGS = {
   steps: '',
-  minutes: '; the time was over before the learning rate had fallen to zero',
+  minutes: '; the time was over',
   patience: '; the loss on the other texts no longer fell',
 }
 

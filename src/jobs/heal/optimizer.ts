@@ -72,12 +72,22 @@ export function clipGradients(gradients: Parameters, limit: number): number {
   return norm
 }
 
-/** The learning rate of a step, counted from 0: linear warm-up, then down to zero along half a cosine. */
-export function scheduledRate(
-  step: number,
-  { peak, warmupSteps, steps }: { peak: number; warmupSteps: number; steps: number },
-): number {
-  if (step < warmupSteps) return (peak * (step + 1)) / (warmupSteps + 1)
-  const progress = (step - warmupSteps) / Math.max(1, steps - warmupSteps)
-  return (peak * (1 + Math.cos(Math.PI * Math.min(1, progress)))) / 2
+export interface RateSchedule {
+  peak: number
+  warmupSteps: number
+  /** Steps of the whole training; infinite if the time alone ends it. */
+  steps: number
+  /** Share of the training's time that has passed, 0 to 1; 0 if only the steps end it. */
+  timeShare?: number
+}
+
+/**
+ * The learning rate of a step, counted from 0: linear warm-up over steps, then down to zero along half a cosine, over
+ * steps or time, whichever is further.
+ */
+export function scheduledRate(step: number, { peak, warmupSteps, steps, timeShare = 0 }: RateSchedule): number {
+  const warmth = step < warmupSteps ? (step + 1) / (warmupSteps + 1) : 1
+  const stepShare = Math.max(0, step - warmupSteps) / Math.max(1, steps - warmupSteps)
+  const share = Math.min(1, Math.max(stepShare, timeShare))
+  return (peak * warmth * (1 + Math.cos(Math.PI * share))) / 2
 }

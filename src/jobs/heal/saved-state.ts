@@ -1,7 +1,6 @@
 import { access, rm } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
-import { writeFileAtomically } from '../../base/write-files.js'
 import { readSafetensorsHeader } from '../../files/checkpoint/safetensors-header.js'
 import { encodeTensors } from '../../files/weights/encode-tensors.js'
 import { readTensor } from '../../files/weights/read-tensor.js'
@@ -22,7 +21,6 @@ export interface RunIdentity {
 interface SavedNumbers {
   identity: RunIdentity
   taken: number
-  steps: number | null
   seconds: number
   curve: TrainingState['curve']
   losses: number[]
@@ -33,6 +31,9 @@ interface SavedNumbers {
 
 const KEY = 'layerprune.training'
 const GROUPS = ['parameters', 'means', 'squares'] as const
+
+/** Values of each trained number: those of the groups, and the best. */
+export const STATE_COPIES = GROUPS.length + 1
 
 /** Path of the training state, kept until the model is written. */
 export function statePath(output: string): string {
@@ -47,13 +48,12 @@ export function hasState(output: string): Promise<boolean> {
   )
 }
 
-/** Writes all that a stopped training needs to go on to the bit, as one safetensors file. */
-export async function saveState(
-  path: string,
+/** All that a stopped training needs to go on to the bit, as one safetensors file. */
+export function encodeState(
   state: TrainingState,
   { identity, before }: { identity: RunIdentity; before: Figures },
-): Promise<void> {
-  const { parameters, optimizer, best, steps, seconds, curve, losses } = state
+): Uint8Array {
+  const { parameters, optimizer, best, seconds, curve, losses } = state
   const { means, squares } = optimizer
   const tensors = new Map<string, Replacement>()
   const add = (group: string, values: Parameters) => {
@@ -68,18 +68,17 @@ export async function saveState(
   const numbers: SavedNumbers = {
     identity,
     taken: optimizer.steps,
-    steps,
     seconds,
     curve,
     losses,
     best: { step: best.step, heldOutLoss: best.heldOutLoss },
     before,
   }
-  await writeFileAtomically(path, encodeTensors(tensors, { [KEY]: JSON.stringify(numbers) }))
+  return encodeTensors(tensors, { [KEY]: JSON.stringify(numbers) })
 }
 
 /**
- * Reads a state that `saveState` wrote.
+ * Reads a state that `encodeState` made.
  * @param start values before the first step of the run that goes on
  * @throws LayerpruneError if the file is missing or damaged, or is that of another run
  */
@@ -107,10 +106,10 @@ export async function loadState(
     return values
   }
   const [parameters, means, squares] = await Promise.all(GROUPS.map(readGroup))
-  const { taken, best, before, steps, seconds, curve, losses } = numbers
+  const { taken, best, before, seconds, curve, losses } = numbers
   const optimizer = new AdamW(parameters!, { ...ADAM, weightDecay }, { means, squares, steps: taken })
   const state: TrainingState = {
-    ...{ parameters: parameters!, optimizer, steps, seconds, curve, losses },
+    ...{ parameters: parameters!, optimizer, seconds, curve, losses },
     best: { ...best, parameters: await readGroup('best') },
   }
   return { state, before }

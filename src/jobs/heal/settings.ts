@@ -2,7 +2,7 @@ import { UsageError } from '../../base/errors.js'
 import { assertCounts } from '../run/run-options.js'
 
 export interface TrainingSettings {
-  /** Steps asked for; null if `minutes` decides. */
+  /** Number of steps; null if `minutes` alone ends the training. */
   steps: number | null
   /** Time limit in minutes; null if only the steps count. */
   minutes: number | null

@@ -2,16 +2,14 @@ import { LayerpruneError } from '../../base/errors.js'
 import type { ProgressOptions } from '../../base/progress.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { GradientSource } from './gradient-source.js'
+import type { HealResult } from './heal-result.js'
 import { type AdamSettings, AdamW, clipGradients, type Parameters, scheduledRate } from './optimizer.js'
 import type { TrainingSettings } from './settings.js'
-import { describeTraining, type StepPart } from './training-progress.js'
+import { describeTraining, type StepPart, shareOfTime } from './training-progress.js'
 import type { TrainingState } from './training-state.js'
 
 /** PyTorch's defaults. */
 export const ADAM: Pick<AdamSettings, 'betas' | 'epsilon'> = { betas: [0.9, 0.999], epsilon: 1e-8 }
-
-/** Steps that measure the pace, if minutes are given instead of steps. */
-const PACE_STEPS = 3
 
 export interface TrainOptions extends ProgressOptions {
   source: Pick<GradientSource, 'addGradients' | 'measure'>
@@ -21,8 +19,10 @@ export interface TrainOptions extends ProgressOptions {
   /** Batches of texts that are not trained on. */
   heldOut: EncodedText[][]
   state: TrainingState
-  /** Called when the state may be saved. */
-  onCheckpoint?: ((state: TrainingState) => Promise<void>) | undefined
+  /** Called and awaited after each step. */
+  onStep?: (() => Promise<void>) | undefined
+  /** Called and awaited after each measurement on held-out texts. */
+  onMeasured?: (() => Promise<void>) | undefined
   signal?: AbortSignal | undefined
   /** Milliseconds, of any start. */
   now?: (() => number) | undefined
@@ -32,12 +32,11 @@ export interface TrainOptions extends ProgressOptions {
 export function startTraining(
   parameters: Parameters,
   heldOutLoss: number,
-  { steps, weightDecay }: TrainingSettings,
+  { weightDecay }: TrainingSettings,
 ): TrainingState {
   return {
     parameters,
     optimizer: new AdamW(parameters, { ...ADAM, weightDecay }),
-    steps,
     seconds: 0,
     curve: [{ step: 0, trainingLoss: null, heldOutLoss }],
     losses: [],
@@ -47,36 +46,49 @@ export function startTraining(
 
 /**
  * Trains weights in place, until the steps are done, the minutes are over or the held-out loss no longer falls.
+ * Between any two awaited calls the state is one to resume from: however it ends, no step that was taken is lost.
  * @returns why it ended
  * @throws LayerpruneError if the loss is not a finite number
  */
-export async function train(options: TrainOptions): Promise<'steps' | 'minutes' | 'patience'> {
-  const { settings, state, signal, now = () => performance.now(), onCheckpoint } = options
+export async function train(options: TrainOptions): Promise<HealResult['ended']> {
+  const { settings, state, signal, now = () => performance.now(), onStep, onMeasured } = options
   const startMs = now() - 1000 * state.seconds
-  report(options)
-  const isOver = () => settings.minutes !== null && state.seconds >= 60 * settings.minutes
-  while (true) {
-    if (state.optimizer.steps >= (state.steps ?? Infinity)) return 'steps'
-    if (hasLostPatience(settings, state)) return 'patience'
-    if (isOver()) return 'minutes'
-    if (signal?.aborted) await onCheckpoint?.(state)
-    signal?.throwIfAborted()
-    await takeStep(options, options.choose(state.optimizer.steps))
+  const work = async (part: Promise<void>) => {
+    await part
     state.seconds = (now() - startMs) / 1000
-    const done = state.optimizer.steps
-    if (state.steps === null && done >= PACE_STEPS) state.steps = planSteps(settings, state)
-    if (done % settings.evaluateEvery === 0 || done === state.steps || isOver()) {
-      await measureHeldOut(options)
-      state.seconds = (now() - startMs) / 1000
-      await onCheckpoint?.(state)
+  }
+  report(options)
+  while (true) {
+    const ending = findEnding(settings, state)
+    if (isToMeasure(settings, state, ending)) {
+      await work(measureHeldOut(options))
+      await onMeasured?.()
+      report(options)
+    } else if (ending !== undefined) {
+      return ending
+    } else {
+      signal?.throwIfAborted()
+      await work(takeStep(options, options.choose(state.optimizer.steps)))
+      await onStep?.()
+      report(options)
     }
-    report(options)
   }
 }
 
-/** The number of steps that the minutes allow. */
-function planSteps({ minutes }: TrainingSettings, { seconds, optimizer }: TrainingState): number {
-  return Math.max(optimizer.steps, Math.floor((60 * minutes! * optimizer.steps) / seconds))
+function findEnding(settings: TrainingSettings, state: TrainingState): HealResult['ended'] | undefined {
+  if (state.optimizer.steps >= (settings.steps ?? Infinity)) return 'steps'
+  if (hasLostPatience(settings, state)) return 'patience'
+  return shareOfTime(settings, state) >= 1 ? 'minutes' : undefined
+}
+
+/** Whether the model is to be measured before it is trained further, or written. */
+function isToMeasure(
+  { evaluateEvery }: TrainingSettings,
+  { optimizer: { steps }, curve }: TrainingState,
+  ending: HealResult['ended'] | undefined,
+): boolean {
+  if (curve.at(-1)!.step === steps) return false
+  return ending !== undefined || steps % evaluateEvery === 0
 }
 
 async function takeStep(options: TrainOptions, sequences: EncodedText[]): Promise<void> {
@@ -101,7 +113,8 @@ async function takeStep(options: TrainOptions, sequences: EncodedText[]): Promis
   const rate = scheduledRate(optimizer.steps, {
     peak: settings.learningRate,
     warmupSteps: settings.warmupSteps,
-    steps: state.steps ?? Infinity,
+    steps: settings.steps ?? Infinity,
+    timeShare: shareOfTime(settings, state),
   })
   optimizer.step(parameters, gradients, rate)
   state.losses.push(loss)

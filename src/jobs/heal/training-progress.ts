@@ -22,7 +22,8 @@ export function describeTraining(
   state: TrainingState,
   { ofStep = 0, ofMeasurement }: StepPart = {},
 ): Progress {
-  const { steps: total, losses, curve, optimizer } = state
+  const { steps: total } = settings
+  const { losses, curve, optimizer } = state
   const done = optimizer.steps + ofStep
   const stepCost = TRAINING_COST * settings.batchSize * settings.maxLength
   const measurementCost = heldOut.flat().reduce((sum, { ids }) => sum + ids.length, 0)
@@ -31,7 +32,8 @@ export function describeTraining(
   const workOf = (steps: number, measured: number) => steps * stepCost + measured * measurementCost
   const measured = curve.length - 1 + (ofMeasurement ?? 0)
   const all = total === null ? null : workOf(total, measurements(total - 1) + 1)
-  const share = all === null ? shareOfTime(settings, state) : Math.min(1, workOf(done, measured) / all)
+  const ofSteps = all === null ? 0 : Math.min(1, workOf(done, measured) / all)
+  const share = Math.max(ofSteps, shareOfTime(settings, state))
   return {
     ...{ phase: 'training', done, total, unit: 'step', share, next: 'perplexity' },
     isMost: settings.patience !== null,
@@ -40,8 +42,9 @@ export function describeTraining(
   }
 }
 
-function shareOfTime({ minutes }: TrainingSettings, { seconds }: TrainingState): number | null {
-  return minutes === null ? null : Math.min(1, seconds / (60 * minutes))
+/** Share of the training's time that has passed, 0 to 1; 0 if the time does not end it. */
+export function shareOfTime({ minutes }: TrainingSettings, { seconds }: TrainingState): number {
+  return minutes === null ? 0 : Math.min(1, seconds / (60 * minutes))
 }
 
 function describeLosses(losses: number[], heldOutLoss: number): string {

@@ -14,8 +14,6 @@ export interface CurvePoint {
 export interface TrainingState {
   parameters: Parameters
   optimizer: AdamW
-  /** Steps of the whole training; null until the pace is known. */
-  steps: number | null
   /** Seconds trained. */
   seconds: number
   curve: CurvePoint[]

@@ -55,10 +55,9 @@ it('a stopped prune --heal continues with --resume, if the cut is the same', asy
     watcher.close()
     child.kill('SIGINT')
   })
-  expect(await outcome).toMatchObject({
-    exitCode: 130,
-    stderr: 'error: interrupted the training; --resume continues it\n',
-  })
+  const stopped = await outcome
+  expect(stopped.exitCode).toBe(130)
+  expect(stopped.stderr).toMatch(/^error: interrupted after \d+ steps?; --resume continues from there\n$/)
   expect(existsSync(join(cwd, 'out'))).toBe(false)
   const again = (...flags: string[]) => runProgram([...LLAMA, ...more, ...flags], { cwd })
   expect((await again()).stderr).toContain('out.layerprune-pruned holds the model of a stopped training')

@@ -156,7 +156,7 @@ it('Ctrl-C keeps the steps that were taken', async () => {
     if (stepTaken(progress) === 4) controller.abort()
   }
   const stopped = healModel({ ...options, signal: controller.signal, onProgress: stop })
-  await expect(stopped).rejects.toThrow('interrupted the training; `resume` continues it')
+  await expect(stopped).rejects.toThrow('interrupted after 4 steps; `resume` continues from there')
   const steps = new Set<number | undefined>()
   await healModel({
     ...options,
@@ -164,6 +164,20 @@ it('Ctrl-C keeps the steps that were taken', async () => {
     onProgress: (progress) => steps.add(stepTaken(progress)),
   })
   expect([...steps].filter(Number.isInteger)).toEqual([4, 5, 6, 7, 8])
+})
+
+it('Ctrl-C during a measurement keeps the steps before it, and the measurement is made again', async () => {
+  const controller = new AbortController()
+  const options = optionsFor('llama', { microBatchSize: 1 })
+  const stop: HealOptions['onProgress'] = ({ detail }) => {
+    if (detail === 'measuring held-out texts') controller.abort()
+  }
+  const stopped = healModel({ ...options, signal: controller.signal, onProgress: stop })
+  await expect(stopped).rejects.toThrow('interrupted after 3 steps; `resume` continues from there')
+  const resumed = await healModel({ ...options, resume: true })
+  const whole = await healModel({ ...options, output: `${options.output}-whole` })
+  expect(resumed.curve).toEqual(whole.curve)
+  expect(readWeights(options.output).equals(readWeights(`${options.output}-whole`))).toBe(true)
 })
 
 it('is not continued with other settings or texts', async () => {
