@@ -1,8 +1,10 @@
-const STRING_OR_INFINITY = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b/g
+const STRING_OR_INFINITY = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\bInfinity\b/g
 const WRITTEN_OUT = /\{\s*"__float__":\s*"(-?Infinity)"\s*\}/g
 
 /** JSON for a text of Python's, which may have Infinity in it: that becomes the object that transformers 5 writes for it. */
 export function toStrictJson(text: string): string {
+  // strings of many megabytes exceed what the pattern can match
+  if (!text.includes('Infinity')) return text
   return text.replaceAll(STRING_OR_INFINITY, (token) => (token.startsWith('"') ? token : `{"__float__": "${token}"}`))
 }
 

@@ -244,7 +244,7 @@ async function readTexts(
   tokenizer: TokenizerProcess,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
-  const writeChat = createChatWriter(() => located.tokenizer)
+  const writeChat = createChatWriter(() => located.tokenizer, options.signal)
   const texts = await readHealTexts({ ...options, writeChat }, tokenizer.encode, {
     maxLength,
     batchSize: microBatchSize,

@@ -98,7 +98,7 @@ async function readBeginnings(
   { encode }: TokenizerProcess,
 ): Promise<EncodedText[]> {
   const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
-  const writeChat = createChatWriter(() => model.tokenizer)
+  const writeChat = createChatWriter(() => model.tokenizer, options.signal)
   const dataset = await openDataset({ ...options, datasetSize: undefined, writeChat })
   const beginnings: EncodedText[] = []
   for await (const { text, origin, addSpecialTokens } of skipRows(dataset.rows(), skip)) {

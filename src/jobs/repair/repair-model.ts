@@ -109,7 +109,7 @@ async function openInputs(options: RepairModelOptions) {
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
-    const writeChat = createChatWriter(() => model.tokenizer)
+    const writeChat = createChatWriter(() => model.tokenizer, signal)
     const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
     return { model, settings, texts, tokenizer }
   } catch (cause) {

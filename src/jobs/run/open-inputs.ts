@@ -24,7 +24,7 @@ export async function openInputs(
       ...options,
       datasetSize: limit === undefined ? undefined : limit - rows,
       skipRows: rows + skipped.empty + skipped.notText,
-      writeChat: createChatWriter(() => model!.tokenizer),
+      writeChat: createChatWriter(() => model!.tokenizer, signal),
     })
     model = await prepareModel(await openModel(options, 'measure', { longest: options.maxLength }), options)
     return { dataset, model }

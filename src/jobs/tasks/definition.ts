@@ -1,10 +1,12 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import type { TaskMetric } from '../../results/documents/task-result.js'
-import { compileTemplate, type Template } from './template.js'
 
-/** How a field of a document is found: by a template, or the same for all documents. */
-export type Rule = { template: Template; field: string } | { value: unknown }
+/**
+ * How a part of a document is found: by a template, which may be the name of a field, or it is the same for all.
+ * `key` is where the template was read, for messages.
+ */
+export type Rule = { template: string; key: string } | { value: unknown }
 
 /** A task as lm-evaluation-harness defines it: its documents, their prompts and its metrics. */
 export interface TaskDefinition {
@@ -119,9 +121,7 @@ class DefinitionReader {
   rule(key: string): Rule | undefined {
     const value = this.#config[key] ?? undefined
     if (value === undefined) return undefined
-    if (typeof value === 'string') {
-      return { field: value, template: compileTemplate(value, `${this.#from}: ${key}`) }
-    }
+    if (typeof value === 'string') return { template: value, key: `${this.#from}: ${key}` }
     // the values of an object are its choices
     return { value: isObject(value) ? Object.values(value) : value }
   }

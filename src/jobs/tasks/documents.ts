@@ -1,6 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { DataRecord } from '../../texts/data/records.js'
 import type { Rule, TaskDefinition } from './definition.js'
+import { type Evaluated, evaluateRules } from './evaluate-rules.js'
 import { ExampleSampler } from './examples.js'
 import { parseList } from './literals.js'
 import { countCharacters } from './python-text.js'
@@ -37,24 +38,29 @@ interface Answered {
  * @param count     of examples before each document
  * @throws LayerpruneError, naming the task and the row, for a document that the rules do not fit
  */
-export function makeDocuments(
+export async function makeDocuments(
   task: TaskDefinition,
   records: DataRecord[],
-  { examples, count }: { examples: DataRecord[]; count: number },
-): TaskDocument[] {
-  const maker = new DocumentMaker(task, records)
+  { examples, count, signal }: { examples: DataRecord[]; count: number; signal?: AbortSignal | undefined },
+): Promise<TaskDocument[]> {
   const sampler = new ExampleSampler(task, examples, count)
-  return records.map((record) => maker.make(record, sampler.choose(record)))
+  const chosen = records.map((record) => sampler.choose(record))
+  const evaluated = await evaluateRules(task, [...new Set([...records, ...chosen.flat()])], signal)
+  const maker = new DocumentMaker(task, records, evaluated)
+  return records.map((record, index) => maker.make(record, chosen[index]!))
 }
 
 class DocumentMaker {
   readonly #task: TaskDefinition
   /** Names of fields, which a rule may be instead of a template. */
   readonly #fields: Set<string>
+  /** What the templates give for each document. */
+  readonly #evaluated: Map<DataRecord, Map<string, Evaluated>>
 
-  constructor(task: TaskDefinition, records: DataRecord[]) {
+  constructor(task: TaskDefinition, records: DataRecord[], evaluated: Map<DataRecord, Map<string, Evaluated>>) {
     this.#task = task
     this.#fields = new Set(records.flatMap(({ fields }) => Object.keys(fields)))
+    this.#evaluated = evaluated
   }
 
   make(record: DataRecord, examples: DataRecord[]): TaskDocument {
@@ -101,14 +107,19 @@ class DocumentMaker {
     }
   }
 
-  #find(rule: Rule, { fields, origin }: DataRecord): unknown {
+  #find(rule: Rule, record: DataRecord): unknown {
     if ('value' in rule) return rule.value
     // a field that only other rows have is None
-    return this.#isTemplate(rule) ? rule.template.evaluate(fields, origin) : (fields[rule.field] ?? null)
+    if (!this.#isTemplate(rule)) return record.fields[rule.template] ?? null
+    const evaluated = this.#evaluated.get(record)!.get(rule.template)!
+    if ('value' in evaluated) return evaluated.value
+    throw new LayerpruneError(`${rule.key}: ${evaluated.failure}: ${record.origin}`, {
+      hint: `the document has the fields ${Object.keys(record.fields).join(', ')}`,
+    })
   }
 
   #isTemplate(rule: Rule): boolean {
-    return 'field' in rule && !this.#fields.has(rule.field)
+    return 'template' in rule && !this.#fields.has(rule.template)
   }
 
   #text(rule: Rule, record: DataRecord, key: string): string {

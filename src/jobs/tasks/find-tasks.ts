@@ -1,6 +1,7 @@
 import { UsageError } from '../../base/errors.js'
 import { BUILT_IN } from './built-in.js'
 import { readDefinition, type TaskDefinition } from './definition.js'
+import { assertTemplates } from './evaluate-rules.js'
 import { prepareHellaswag } from './hellaswag.js'
 import { MMLU_GROUPS, MMLU_TASKS } from './mmlu.js'
 import { readTaskFile } from './read-task-file.js'
@@ -27,7 +28,7 @@ export async function findTasks(asked: string[]): Promise<FoundTasks> {
   for (const name of new Set(asked)) {
     if (Object.hasOwn(MMLU_GROUPS, name)) groups[name] = MMLU_GROUPS[name]!
     for (const task of groups[name] ?? [name]) {
-      const definition = /\.ya?ml$/.test(task) ? readDefinition(await readTaskFile(task), task) : findBuiltIn(task)
+      const definition = /\.ya?ml$/.test(task) ? await readOwnTask(task) : findBuiltIn(task)
       const other = tasks.get(definition.name)
       if (other !== undefined && definition.name !== task) {
         throw new UsageError(`${name}: a task named ${definition.name} was given before`, {
@@ -38,6 +39,12 @@ export async function findTasks(asked: string[]): Promise<FoundTasks> {
     }
   }
   return { tasks: [...tasks.values()], groups }
+}
+
+async function readOwnTask(path: string): Promise<TaskDefinition> {
+  const definition = readDefinition(await readTaskFile(path), path)
+  await assertTemplates(definition)
+  return definition
 }
 
 function findBuiltIn(name: string): TaskDefinition {

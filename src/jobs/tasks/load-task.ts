@@ -33,7 +33,7 @@ export async function loadTask(task: TaskDefinition, options: LoadOptions): Prom
   return {
     definition: task,
     examples,
-    documents: makeDocuments(task, records, { examples: pool, count: examples }),
+    documents: await makeDocuments(task, records, { examples: pool, count: examples, signal: options.signal }),
   }
 }
 

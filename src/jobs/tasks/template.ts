@@ -1,17 +1,14 @@
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
-import { LayerpruneError } from '../../base/errors.js'
+import { Environment, parse, tokenize } from '@huggingface/jinja'
+import { LimitedInterpreter } from '../../texts/templates/limited-interpreter.js'
 import { FILTERS, METHODS, OPERATORS, UNDEFINED } from './template-functions.js'
 
-/** A template of a task, which turns the fields of a document into a text or a value. */
-export interface Template {
-  /**
-   * The value of a template that is a single expression, such as a list or a number; the text of any other.
-   * @param where  of the document, for messages
-   * @throws LayerpruneError if a field is missing, or a value is not of the kind that the template needs
-   */
-  evaluate(fields: Record<string, unknown>, where: string): unknown
-  render(fields: Record<string, unknown>, where: string): string
-}
+/**
+ * A template of a task, which turns the fields of a document into a text; one that is a single expression gives the
+ * value of the expression, such as a list or a number.
+ * @throws Error if a field is missing, or a value is not of the kind that the template needs
+ * @throws LimitError if it takes too long
+ */
+export type Template = (fields: Record<string, unknown>) => unknown
 
 /** A node of the syntax tree: those of the library, whose kind is its `type`. */
 interface Node {
@@ -40,37 +37,18 @@ const CONSTANTS = { true: true, false: false, none: null, True: true, False: fal
  * Compiles a Jinja template. The library was made for chat templates, and is lenient where Python is strict and
  * different where Python has methods of its own: what could differ is replaced by functions that do as Python does, or
  * refused.
- * @param name  of the template, for messages: the task and its key
- * @throws LayerpruneError if it is malformed or uses what is not understood, by its name
+ * @throws Error if it is malformed or uses what is not understood, by its name
  */
-export function compileTemplate(source: string, name: string): Template {
-  const program = parseTemplate(source, name)
-  const body = program.body as Node[]
-  const [only, ...others] = body
-  const expression = others.length === 0 && isPrinted(only) ? (only.args as Node[])[0] : undefined
-  const run = (node: Node, fields: Record<string, unknown>, where: string): unknown => {
-    try {
-      const value = unwrap(new Interpreter().evaluate(node as never, makeEnvironment(fields)) as Wrapped)
-      if (value === undefined) throw new Error(UNDEFINED)
-      return value
-    } catch (cause) {
-      const hint = `the document has the fields ${Object.keys(fields).join(', ')}`
-      throw new LayerpruneError(`${name}: ${(cause as Error).message}: ${where}`, { hint, cause })
-    }
-  }
-  return {
-    evaluate: (fields, where) => run(expression ?? program, fields, where),
-    render: (fields, where) => run(program, fields, where) as string,
-  }
-}
-
-function parseTemplate(source: string, name: string): Node {
-  try {
-    // the library takes one final newline away, which lm-evaluation-harness keeps
-    const program = parse(tokenize(source.endsWith('\n') ? `${source}\n` : source)) as unknown as Node
-    return rewrite(program) as Node
-  } catch (cause) {
-    throw new LayerpruneError(`${name}: the template cannot be used: ${(cause as Error).message}`, { cause })
+export function compileTemplate(source: string): Template {
+  // the library takes one final newline away, which lm-evaluation-harness keeps
+  const parsed = parse(tokenize(source.endsWith('\n') ? `${source}\n` : source)) as unknown as Node
+  const program = rewrite(parsed) as Node
+  const [only, ...others] = program.body as Node[]
+  const expression = others.length === 0 && isPrinted(only) ? (only.args as Node[])[0]! : program
+  return (fields) => {
+    const value = unwrap(new LimitedInterpreter().evaluate(expression, makeEnvironment(fields)))
+    if (value === undefined) throw new Error(UNDEFINED)
+    return value
   }
 }
 
@@ -108,6 +86,7 @@ function unwrapInner(value: unknown): unknown {
 }
 
 function unwrap({ value }: Wrapped): unknown {
+  if (typeof value === 'function') throw new Error('a method is named and not called')
   return unwrapInner(value)
 }
 

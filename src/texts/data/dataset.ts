@@ -15,6 +15,7 @@ import type { DataRow, ReadOrder } from './row.js'
 import { type DatasetShare, mixRows, readShares } from './shares.js'
 import { shuffleRows } from './shuffle.js'
 import { openLocalSource } from './source.js'
+import { startAhead } from './start-ahead.js'
 import { isAddress, openWebFile, publicNameOf } from './web-file.js'
 
 /** What a dataset needs from those who read it. */
@@ -178,6 +179,9 @@ interface SourcedRow extends DataRow {
   source: DataSource
 }
 
+/** Chats written at a time at most. */
+const CHATS_AHEAD = 32
+
 /** Reads the texts of files in the order that the options ask for. */
 class DatasetReader {
   readonly column: string
@@ -202,9 +206,8 @@ class DatasetReader {
     this.#counts = []
     this.#texts = 0
     this.#isAtEnd = false
-    for await (const row of this.#readInOrder()) {
+    for await (const read of this.#readAhead()) {
       signal?.throwIfAborted()
-      const read = await this.#readText(row)
       if (read === undefined) this.skipped.notText++
       else if (!isText(read.text)) this.skipped.empty++
       else {
@@ -236,14 +239,23 @@ class DatasetReader {
     return bytes || null
   }
 
+  /** Several chats are written at a time, but no row is read that might not be needed: it may be long in coming. */
+  #readAhead(): AsyncGenerator<DatasetRow | undefined> {
+    const { datasetSize = Infinity } = this.#options
+    const most = ({ value }: SourcedRow) =>
+      isChat(value) ? Math.max(1, Math.min(CHATS_AHEAD, datasetSize - this.#texts)) : 1
+    return startAhead(this.#readInOrder(), (row) => this.#readText(row), most)
+  }
+
   /** @returns undefined for a row that is neither a text nor a chat */
-  async #readText({ value, position, source }: SourcedRow): Promise<DatasetRow | undefined> {
+  #readText({ value, position, source }: SourcedRow): DatasetRow | undefined | Promise<DatasetRow | undefined> {
     const { writeChat } = this.#options
     const origin = position === undefined ? source.name : `${source.name}:${position}`
     if (typeof value === 'string') return { text: value, origin }
     if (writeChat === undefined || !isChat(value)) return undefined
-    const text = await writeChat(value, origin)
-    return text === undefined ? undefined : { text, origin, addSpecialTokens: false }
+    return writeChat(value, origin).then((text) =>
+      text === undefined ? undefined : { text, origin, addSpecialTokens: false },
+    )
   }
 
   #readInOrder(): AsyncGenerator<SourcedRow> {

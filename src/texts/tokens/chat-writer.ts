@@ -1,4 +1,5 @@
-import { LayerpruneError } from '../../base/errors.js'
+import { TemplateProcess } from '../templates/template-process.js'
+import type { ChatTemplate } from './chat-template.js'
 import { readTurns } from './chat-turns.js'
 
 /**
@@ -7,26 +8,37 @@ import { readTurns } from './chat-turns.js'
  */
 export type WriteChat = (chat: unknown[], origin: string) => Promise<string | undefined>
 
+/** A chat to be written, or null if only the template is to be read. */
+export interface ChatRequest extends ChatTemplate {
+  turns: Record<string, unknown>[] | null
+}
+
+const templates = new TemplateProcess<ChatRequest, string>('texts/tokens/chat-worker.js')
+
 /**
  * Writes chats by the template of a model, which is read when the first chat comes.
- * @param place  folder with the tokenizer, or GGUF file
+ * @param place   folder with the tokenizer, or GGUF file
+ * @param signal  once it is aborted, a template that still runs is given up
  * @returns a function that gives undefined for a chat with parts other than text
- * @throws LayerpruneError when called, if the model has no template, or the template refuses the chat
+ * @throws LayerpruneError when called, if the model has no template, or the template is not understood, refuses the
+ *   chat, or takes too long or too much memory
  */
-export function createChatWriter(place: () => string): WriteChat {
-  let opened: Promise<(messages: unknown[]) => string> | undefined
+export function createChatWriter(place: () => string, signal?: AbortSignal | undefined): WriteChat {
+  let opened: Promise<ChatTemplate> | undefined
   return async (chat, origin) => {
     const turns = readTurns(chat, origin)
     if (turns === undefined) return undefined
-    opened ??= import('./chat-template.js').then(({ openTemplate }) => openTemplate(place()))
-    const render = await opened
-    try {
-      return render(turns)
-    } catch (cause) {
-      throw new LayerpruneError(
-        `${origin}: the chat template of the model cannot write this chat: ${(cause as Error).message}`,
-        { hint: 'remove the chat, or give it the turns that the template expects', cause },
-      )
-    }
+    opened ??= openTemplate(place(), signal)
+    const what = `${origin}: the chat template of the model cannot write this chat`
+    const hint = 'remove the chat, or give it the turns that the template expects'
+    return templates.ask({ ...(await opened), turns }, { what, hint, signal })
   }
+}
+
+async function openTemplate(place: string, signal: AbortSignal | undefined): Promise<ChatTemplate> {
+  const { readChatTemplate, NO_TEMPLATE_HINT } = await import('./chat-template.js')
+  const template = await readChatTemplate(place)
+  const what = `the chat template in ${place} is not understood`
+  await templates.ask({ ...template, turns: null }, { what, hint: NO_TEMPLATE_HINT, signal })
+  return template
 }

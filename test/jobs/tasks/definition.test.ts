@@ -97,7 +97,7 @@ describe('tasks', () => {
       description: null,
     }
     const { tasks } = await findTasks([write(own)])
-    expect(tasks[0]).toMatchObject({ name: 'mine', split: 'other', examples: 2, text: { field: 'question' } })
+    expect(tasks[0]).toMatchObject({ name: 'mine', split: 'other', examples: 2, text: { template: 'question' } })
     expect(tasks[0]!.description).toBeUndefined()
   })
 

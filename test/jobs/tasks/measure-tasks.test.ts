@@ -123,11 +123,13 @@ it.each<[what: string, tasks: string[], options: object, problem: string]>([
 it('takes digits of a template as the place of a choice, and a field of digits as the choice', async () => {
   const { tasks } = await findTasks(['piqa'])
   const record = { fields: { goal: 'g', sol1: '1', sol2: '0', label: '1', place: 1 }, origin: 'x.jsonl:1' }
-  const goldOf = (target: string) => {
+  const goldOf = async (target: string) => {
     const { target: rule } = readDefinition({ ...CONFIG, doc_to_target: target }, 'mine')
-    return makeDocuments({ ...tasks[0]!, target: rule }, [record], { examples: [], count: 0 })[0]!.gold
+    const documents = await makeDocuments({ ...tasks[0]!, target: rule }, [record], { examples: [], count: 0 })
+    return documents[0]!.gold
   }
-  expect([goldOf('label'), goldOf('{{label}}'), goldOf('place'), goldOf('[0, 1]')]).toEqual([[0], [1], [1], [0, 1]])
+  const golds = await Promise.all(['label', '{{label}}', 'place', '[0, 1]'].map(goldOf))
+  expect(golds).toEqual([[0], [1], [1], [0, 1]])
 })
 
 const CONFIG = {

@@ -1,0 +1,2 @@
+export const CHAT_TEMPLATES: Record<string, string>
+export const TASK_TEMPLATES: Record<string, string>
