@@ -62,7 +62,7 @@ const bin = fileURLToPath(new URL('../bin/layerprune.js', import.meta.url))
 const loop = fileURLToPath(new URL('pytorch_loop.py', import.meta.url))
 const similarity = (flags) => [
   ...[process.execPath, bin, 'similarity', ...flags],
-  ...['--json', '--output', output, ...positionals],
+  ...['--json', '--output', output, '--force', ...positionals],
 ]
 const commands = {
   layerprune: similarity(shared),

@@ -20,7 +20,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
 const similarity = [
   ...['bin/layerprune.js', 'similarity', '--model', 'examples/model', '--dataset', 'examples/texts.jsonl'],
-  ...['--layers-to-skip', '4', '--output', output],
+  ...['--layers-to-skip', '4', '--force', '--output', output],
 ]
 const commands = {
   node: ['--eval', '0'],

@@ -37,7 +37,7 @@ if (!values.model || !values.dataset || flags.length === 0) {
 const output = mkdtempSync(join(tmpdir(), 'layerprune-bench-'))
 const names = ['model', 'dataset', 'layers-to-skip', 'dataset-size', 'max-length']
 const shared = names.flatMap((name) => [`--${name}`, values[name]])
-const work = ['similarity', ...shared, '--json', '--quiet', '--output', output]
+const work = ['similarity', ...shared, '--json', '--quiet', '--force', '--output', output]
 const settings = { ...(values['only-with'] ? {} : { without: work }), with: [...work, ...flags] }
 const seconds = { without: [], with: [] }
 const peakMegabytes = { without: [], with: [] }

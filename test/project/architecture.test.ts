@@ -74,7 +74,7 @@ const ROOMS: Record<string, string[][]> = {
       'statistics',
     ],
     ['clean-library-logs', 'read-table', 'start-thread', 'version', 'write-files', 'yaml'],
-    ['answering-process'],
+    ['answering-process', 'lock'],
   ],
   files: [['byte-source', 'read-exactly'], ['hub'], ['checkpoint'], ['gguf', 'weights']],
   texts: [['data', 'templates'], ['tokens']],

@@ -58,7 +58,7 @@ describe('the JSON schemas', () => {
       plan: ['plan', ...common, '--layers-to-skip', '1', '--strategy', 'angular'],
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
       inspect: ['inspect', '--model', LLAMA],
-      sweep: ['sweep', ...common, '--dataset-size', '3', '--max-perplexity-ratio', '100'],
+      sweep: ['sweep', ...common, '--dataset-size', '3', '--max-perplexity-ratio', '100', '-o', 'sweep'],
       recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
       heal: [
         ...['heal', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS, '-o', 'healed'],
@@ -107,7 +107,7 @@ describe('the JSON schemas', () => {
   })
 
   it('describes interrupted runs and shards', async () => {
-    const args = ['similarity', ...common, '--layers-to-skip', '1', '--shard', '1/2']
+    const args = ['similarity', ...common, '--layers-to-skip', '1', '--shard', '1/2', '-o', 'shards']
     const shard = (await printJson(args)) as Record<string, unknown>
     expect(shard.progress).toBeDefined()
     expect(findSchemaProblem('similarity', shard)).toBeNull()

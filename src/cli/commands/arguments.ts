@@ -64,6 +64,13 @@ export function ratioAboveOne(value: string): number {
   throw new InvalidArgumentError('Expected a number above 1, for example 1.25')
 }
 
+/** Parses `TASK=ACCURACY` and adds it to earlier values of the flag. */
+export function leastAccuracy(value: string, before: Record<string, number> = {}): Record<string, number> {
+  const [, name, accuracy] = /^(.+)=(0?\.\d+|1)$/.exec(value) ?? []
+  if (name !== undefined) return { ...before, [name]: Number(accuracy) }
+  throw new InvalidArgumentError('Expected a task and an accuracy up to 1, for example arc_easy=0.55')
+}
+
 /** Parses `i/N` with i from 1 to N. */
 export function shard(value: string): Shard {
   const [, index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).map(Number)

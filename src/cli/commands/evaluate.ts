@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { memorySize, namedPath, shard, wholeNumber } from './arguments.js'
-import { addRunFlags } from './measuring-flags.js'
+import { addRunFlags, replaceOption } from './measuring-flags.js'
 import { addRemovalFlags } from './removal-flags.js'
 import type { EvaluateFlags } from './run/evaluate.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
@@ -28,6 +28,7 @@ export function makeEvaluateCommand(): Command {
     .option('--shard <i/N>', 'measure every Nth batch from the ith on; layerprune merge merges the parts', shard)
     .option('--log-samples <file>', 'with --task: also write what was measured of each document, as JSON Lines')
     .option('-o, --output <file>', 'also write the result as JSON to a file')
+    .addOption(replaceOption())
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(

@@ -32,6 +32,11 @@ export function addWeightFlags(command: Command): Command {
 /** Help for --dataset-column; commander adds the default. */
 export const COLUMN_HELP = 'column that holds the text or chat; a,b joins two, as prompt,completion'
 
+/** For commands that write results. */
+export function replaceOption(): Option {
+  return new Option('--force', 'replace a result of other settings, which is refused otherwise')
+}
+
 /** Repeatable, one key each. */
 export function ignoreConfigKeyOption(): Option {
   return new Option(

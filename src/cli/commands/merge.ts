@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { memorySize, ratioAboveOne } from './arguments.js'
+import { leastAccuracy, memorySize, ratioAboveOne } from './arguments.js'
+import { replaceOption } from './measuring-flags.js'
 import type { MergeFlags } from './run/merge.js'
 
 export function makeMergeCommand(): Command {
@@ -11,6 +12,8 @@ export function makeMergeCommand(): Command {
     .option('-o, --output <folder>', 'folder to write results to', 'layerprune-output')
     .option('--max-perplexity-ratio <x>', 'of a sweep: as in layerprune sweep', ratioAboveOne)
     .option('--max-size <size>', 'of a sweep: as in layerprune sweep', memorySize)
+    .option('--min-task <name=accuracy>', 'of a sweep: as in layerprune sweep (repeatable)', leastAccuracy)
+    .addOption(replaceOption())
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(

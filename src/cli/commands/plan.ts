@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { isObjective, type Objective, STRATEGIES } from '../../jobs/strategies/strategy.js'
 import { namedPath, wholeNumber } from './arguments.js'
-import { addRunFlags } from './measuring-flags.js'
+import { addRunFlags, replaceOption } from './measuring-flags.js'
 import type { PlanFlags } from './run/plan.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
@@ -24,6 +24,7 @@ export function makePlanCommand(): Command {
     .option('--limit <n>', 'with a task: documents to choose on (default: 128)', wholeNumber(1))
     .option('--num-fewshot <n>', 'with a task: examples before each document', wholeNumber(0))
     .option('-o, --output <file>', 'write the plan to a file')
+    .addOption(replaceOption())
     .option('--json', 'print the plan as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { wholeNumber } from './arguments.js'
+import { replaceOption } from './measuring-flags.js'
 import type { RecipeFlags } from './run/recipe.js'
 
 export function makeRecipeCommand(): Command {
@@ -17,6 +18,7 @@ export function makeRecipeCommand(): Command {
     )
     .option('--steps <n>', 'steps of training, of 16 sequences each (default: 5000)', wholeNumber(1))
     .option('-o, --output <folder>', 'folder to write axolotl.yaml and heal.py to', 'layerprune-recipe')
+    .addOption(replaceOption())
     .option('--json', 'print the settings as JSON')
     .addHelpText(
       'after',

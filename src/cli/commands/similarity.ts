@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { UsageError } from '../../base/errors.js'
 import { METRICS } from '../../results/documents/metrics.js'
 import { confidence, memorySize, metrics, shard, tokenSelection, wholeNumber } from './arguments.js'
-import { addRunFlags } from './measuring-flags.js'
+import { addRunFlags, replaceOption } from './measuring-flags.js'
 import type { SimilarityFlags } from './run/similarity.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
@@ -89,6 +89,7 @@ function addResultFlags(command: Command): Command {
       32,
     )
     .option('-o, --output <folder>', 'folder to write results to', 'layerprune-output')
+    .addOption(replaceOption())
     .option(
       '--plot <file>',
       'also draw the heat map of blocks of every size to this file, SVG or PNG by its name; repeatable',

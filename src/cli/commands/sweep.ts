@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { SweepStrategy } from '../../jobs/sweep/options.js'
-import { memorySize, ratioAboveOne, shard, wholeNumber } from './arguments.js'
+import { leastAccuracy, memorySize, ratioAboveOne, shard, wholeNumber } from './arguments.js'
 import { addTaskFlags } from './evaluate.js'
-import { addRunFlags } from './measuring-flags.js'
+import { addRunFlags, replaceOption } from './measuring-flags.js'
 import type { SweepFlags } from './run/sweep.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
@@ -63,6 +63,7 @@ export function makeSweepCommand(): Command {
       'stay below so much memory, for example 8GB, by loading layers as they are needed',
       memorySize,
     )
+    .addOption(replaceOption())
     .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option('--shard <i/N>', 'measure every Nth cut from the ith on; layerprune merge merges the parts', shard)
     .option('-o, --output <folder>', 'folder to write results to', 'layerprune-output')
@@ -79,10 +80,4 @@ function strategies(name: string, before: SweepStrategy[] = []): SweepStrategy[]
 
 function sizes(list: string): number[] {
   return list.split(',').map((size) => wholeNumber(1)(size.trim()))
-}
-
-function leastAccuracy(value: string, before: Record<string, number> = {}): Record<string, number> {
-  const [, name, accuracy] = /^(.+)=(0?\.\d+|1)$/.exec(value) ?? []
-  if (name !== undefined) return { ...before, [name]: Number(accuracy) }
-  throw new InvalidArgumentError('Expected a task and an accuracy up to 1, for example arc_easy=0.55')
 }

@@ -25,12 +25,12 @@ export function formatCutOfResult(result: Pick<SimilarityResult, 'model'> & Reco
   )
 }
 
-/** The command that measures what the nearest blocks of every size cost. */
+/** The command that measures what the nearest blocks of every size cost, beside this result's folder. */
 export function formatSweepAdvice({ model, dataset }: Pick<SimilarityResult, 'model' | 'dataset'>): string {
   return formatNextCommand('To measure by perplexity what such cuts cost', {
     command: 'sweep',
     model: model.id,
     revision: model.askedRevision,
-    words: ['--dataset', dataset.id],
+    words: ['--dataset', dataset.id, '-o', 'layerprune-sweep'],
   })
 }

@@ -42,6 +42,7 @@ async function heal(options: HealOptions): Promise<HealResult> {
     return await finish(work, trained, options).catch((cause) => explainFailure(cause, options))
   } finally {
     work.data.tokenizer.close()
+    work.folder.lock.release()
   }
 }
 

@@ -24,7 +24,7 @@ import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunningOptions } from '../run/run-options.js'
 import { listCompanions } from '../write-model/companion-files.js'
-import { checkOutputFolder, type OutputFolder } from '../write-model/output-folder.js'
+import { type ClaimedFolder, claimFolder } from '../write-model/output-folder.js'
 import { findCommonStates } from './common-states.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
 import { hasState, statePath } from './saved-state.js'
@@ -119,20 +119,33 @@ export interface Work {
   student: Student
   data: HealData
   settings: TrainingSettings
-  folder: OutputFolder
+  folder: ClaimedFolder
 }
 
-/** Opens the model, checks the output and reads the texts; trains and writes nothing. Throws as `healModel`. */
+/**
+ * Opens the model, locks the output and reads the texts; trains and writes nothing. Throws as `healModel`, and then
+ * releases the lock.
+ */
 export async function openWork(options: HealOptions): Promise<Work> {
-  const { output, force, signal, onNote, onProgress } = options
+  const { output, force, onNote, onProgress } = options
   onProgress?.({ phase: 'opening the model', done: 0, total: null })
   const located = await locateModel(options)
-  const folder = await checkOutputFolder(output, {
+  const folder = await claimFolder(output, {
     source: located.folder,
     known: [...(await listCompanions(located.source)), ...(options.adapter ? [ADAPTER_FILE] : [])],
     force,
     onNote,
   })
+  try {
+    return { ...(await openTexts(located, options)), folder }
+  } catch (cause) {
+    folder.lock.release()
+    throw cause
+  }
+}
+
+async function openTexts(located: LocatedModel, options: HealOptions): Promise<Omit<Work, 'folder'>> {
+  const { signal, onProgress } = options
   await checkStopped(options)
   if (options.adapter && located.config.wrapper !== null) {
     throw new LayerpruneError(
@@ -148,7 +161,7 @@ export async function openWork(options: HealOptions): Promise<Work> {
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const texts = await readTexts(options, located, tokenizer, settings)
-    return { student, data: { tokenizer, texts }, settings, folder }
+    return { student, data: { tokenizer, texts }, settings }
   } catch (cause) {
     tokenizer.close()
     throw cause

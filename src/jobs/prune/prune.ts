@@ -19,7 +19,13 @@ import { findCompanions, listCompanions } from '../write-model/companion-files.j
 import { PLAN_FILE } from '../write-model/find-plan.js'
 import { keepLayers } from '../write-model/layer-numbers.js'
 import { formatModelCard } from '../write-model/model-card.js'
-import { assertRoom, checkOutputFolder, fillFolder, type OutputFolder } from '../write-model/output-folder.js'
+import {
+  assertRoom,
+  checkOutputFolder,
+  claimFolder,
+  fillFolder,
+  type OutputFolder,
+} from '../write-model/output-folder.js'
 import { type PlannedFile, type PlannedModel, sizeOf, sumPlanned, textFile } from '../write-model/planned-file.js'
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import { readCardFacts } from './gguf/card-facts.js'
@@ -67,12 +73,32 @@ export async function pruneModel(options: PruneOptions): Promise<PruneResult> {
     ...options.plan,
     model: { id: model.id, layers: model.config.layers, family: model.config.modelType },
   })
-  const folder = await checkOutputFolder(output, {
+  const place = {
     source: isOneFile(model) ? join(model.folder, model.gguf!.name) : model.folder,
     known: await listCompanions(model.source),
     force,
     onNote,
-  })
+  }
+  if (options.dryRun) return pruneInto(await checkOutputFolder(output, place), { model, chosen, plan }, options)
+  const folder = await claimFolder(output, place)
+  try {
+    return await pruneInto(folder, { model, chosen, plan }, options)
+  } finally {
+    folder.lock.release()
+  }
+}
+
+interface Located {
+  model: LocatedModel
+  chosen: ReturnType<typeof chooseModelWeights>
+  plan: Plan
+}
+
+async function pruneInto(
+  folder: OutputFolder,
+  { model, chosen, plan }: Located,
+  options: PruneOptions,
+): Promise<PruneResult> {
   const { files, sizes, unproven } = await planFiles(model, chosen.format, plan, options)
   const result: PruneResult = {
     schema: SCHEMAS.prune,

@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, realpath, rename, rm, rmdir, statfs } from 'node
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { removeAbandoned } from '../../base/abandoned-files.js'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { type Lock, lockOutput } from '../../base/lock.js'
 import { nameOption } from '../../base/name-option.js'
 import { explainFailure, makeFolder, shortenName } from '../../base/write-files.js'
 import { inspectModelFolder } from './model-files.js'
@@ -22,9 +23,36 @@ interface CheckOptions {
   onNote?: ((message: string) => void) | undefined
 }
 
+/** An output folder that no other process writes to until the lock is released. */
+export interface ClaimedFolder extends OutputFolder {
+  lock: Lock
+}
+
 /** Names of the folders beside an output that hold it while it is written or replaced. */
 const nameStart = (path: string, state: 'partial' | 'replaced') =>
   `.${shortenName(basename(path))}.layerprune-${state}-`
+
+/** Checks an output folder as `checkOutputFolder` does, and locks it. Throws as that and `lockFolder`. */
+export async function claimFolder(output: string, options: CheckOptions): Promise<ClaimedFolder> {
+  await checkOutputFolder(output, options)
+  const lock = await lockFolder(output)
+  try {
+    // before it was locked, another process may have written there
+    return { ...(await checkOutputFolder(output, options)), lock }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/**
+ * Locks the place of a model, beside which folders are created if they are missing.
+ * @throws LayerpruneError if another process writes there, or the place cannot be written to
+ */
+export async function lockFolder(output: string): Promise<Lock> {
+  await makeFolder(dirname(resolve(output)))
+  return lockOutput(output)
+}
 
 /**
  * Checks that a model can be written to a folder: it is not there, or empty, or it holds a model and nothing else and

@@ -1,6 +1,7 @@
 import type { Difference } from '../../base/statistics/text-statistics.js'
 import type { Block } from '../../model/layers/block.js'
 import type { Shard } from '../../texts/tokens/placed-rows.js'
+import type { RunRecord } from './run-record.js'
 import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 import type { TaskCandidate, TaskResult } from './task-result.js'
@@ -96,5 +97,7 @@ export interface EvaluationResult extends Figures {
   against?: AgainstFigures
   /** Omitted if it is all; the figures above are then of the texts of the shard. */
   shard?: EvaluationShard
+  /** What made it; omitted by the library, which writes no file. */
+  run?: RunRecord | undefined
   layerpruneVersion: string
 }

@@ -2,6 +2,7 @@ import { UsageError } from '../../base/errors.js'
 import { VERSION } from '../../base/version.js'
 import type { Block } from '../../model/layers/block.js'
 import { countLayers, normalizeBlocks } from '../../model/layers/blocks.js'
+import type { RunRecord } from './run-record.js'
 import { SCHEMAS } from './schemas.js'
 import type { BaseModel, SimilarityResult } from './similarity-result.js'
 
@@ -35,6 +36,8 @@ export interface Plan {
   scores?: Record<string, unknown> | undefined
   /** Texts that the strategy measured; those after the first `readTexts`, in `shuffle` order, had no part in it. */
   dataset?: Record<string, unknown> | undefined
+  /** What made it; omitted by the library, which writes no file. */
+  run?: RunRecord | undefined
   layerpruneVersion: string
 }
 

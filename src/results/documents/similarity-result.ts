@@ -5,6 +5,7 @@ import type { ReadPosition, Shard } from '../../texts/tokens/placed-rows.js'
 import type { TokenSelection } from '../../texts/tokens/token-selection.js'
 import type { Certainty, SizeCertainty } from './certainty.js'
 import type { Metric } from './metrics.js'
+import type { RunRecord } from './run-record.js'
 import type { SCHEMAS } from './schemas.js'
 
 /** A block with its mean distance by a metric; the angular one is in [0, 1]. */
@@ -99,6 +100,8 @@ export interface SimilarityResult extends MetricResult {
   shard?: Shard
   /** Only in a shard or a partial result: the state that merging and resuming continue from. */
   progress?: SavedProgress
+  /** What made it; omitted by the library, which writes no file. */
+  run?: RunRecord | undefined
   layerpruneVersion: string
 }
 

@@ -2,6 +2,7 @@ import type { Block } from '../../model/layers/block.js'
 import type { Shard } from '../../texts/tokens/placed-rows.js'
 import type { CandidateFigures, EvaluationResult, Figures } from './evaluation-result.js'
 import type { Sample } from './prune-result.js'
+import type { RunRecord } from './run-record.js'
 import type { SCHEMAS } from './schemas.js'
 import type { TaskCandidate, TaskResult } from './task-result.js'
 
@@ -77,5 +78,7 @@ export interface SweepResult {
   samples?: Sample[]
   /** Which part of the candidates this is; omitted if it is all. */
   shard?: Shard
+  /** What made it; omitted by the library, which writes no file. */
+  run?: RunRecord | undefined
   layerpruneVersion: string
 }

@@ -1,5 +1,6 @@
 import type { PairedDifference } from '../../base/statistics/paired-difference.js'
 import type { Block } from '../../model/layers/block.js'
+import type { RunRecord } from './run-record.js'
 import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 
@@ -46,6 +47,8 @@ export interface TaskResult {
   /** Figures of the whole model by task name. */
   tasks: Record<string, TaskFigures>
   candidates: TaskCandidate[]
+  /** What made it; omitted by the library, which writes no file. */
+  run?: RunRecord | undefined
   layerpruneVersion: string
 }
 

@@ -36,7 +36,7 @@ describe('--dataset with shares', () => {
   it('measures the same as a file that holds the texts in that order', async () => {
     const size = ['--dataset-size', '10', '--layers-to-skip', '4']
     const mix = await runJson('similarity', ...MIX, ...size)
-    const file = await runJson('similarity', '--dataset', 'mixed.jsonl', ...size)
+    const file = await runJson('similarity', '--dataset', 'mixed.jsonl', '-o', 'file', ...size)
     expect(mix.dataset).toMatchObject({
       id: 'a.jsonl:0.7, b:0.2.jsonl:0.3',
       shares: SHARES,
@@ -58,14 +58,14 @@ describe('--dataset with shares', () => {
 
   it('sweeps on the mix: scales shares, and ends with the first file, with a note', async () => {
     const args = ['sweep', '--dataset', 'a.jsonl:7', 'b:0.2.jsonl:3', ...MODEL, '--sizes', '2', '--json']
-    const counts = ['--dataset-size', '5', '--verify-size', '20', '--max-size', '1GB']
+    const counts = ['--dataset-size', '5', '--verify-size', '20', '--max-size', '1GB', '-o', 'sweep']
     const { exitCode, stdout, stderr } = await runProgram([...args, ...counts], { cwd })
     expect(exitCode).toBe(0)
     // 9 texts of a.jsonl and 4 of the other
     expect(JSON.parse(stdout).dataset).toMatchObject({ shares: SHARES, skippedTexts: 5, texts: 8 })
     expect(stderr.match(/the dataset ends with the 9 texts of a\.jsonl, to keep the shares/g)).toHaveLength(1)
     expect(findSchemaProblem('sweep', JSON.parse(stdout))).toBeNull()
-    const plan = JSON.parse(readFileSync(join(cwd, 'layerprune-output/plan.json'), 'utf8'))
+    const plan = JSON.parse(readFileSync(join(cwd, 'sweep/plan.json'), 'utf8'))
     expect(plan.dataset.shares).toEqual(SHARES)
   })
 
@@ -74,7 +74,7 @@ describe('--dataset with shares', () => {
     [['a.jsonl:0', 'mixed.jsonl:1'], 'dataset a.jsonl:0: expected a share above 0, found 0'],
   ])('refuses %j', async (paths, message) => {
     const { exitCode, stderr } = await runProgram(
-      ['similarity', ...MODEL, '--dataset', ...paths, '--layers-to-skip', '4'],
+      ['similarity', ...MODEL, '--dataset', ...paths, '--layers-to-skip', '4', '-o', 'refused'],
       { cwd },
     )
     expect({ exitCode, message: stderr.split('\n')[0] }).toEqual({

@@ -46,7 +46,9 @@ describe('evaluate --shard', () => {
       cwd,
     })
     expect(exitCode).toBe(0)
-    expect(stdout).toBe(`${JSON.stringify(whole, null, 2)}\n`)
+    const { run, ...merged } = JSON.parse(stdout)
+    expect(JSON.stringify(merged)).toBe(JSON.stringify(whole))
+    expect(run).toEqual({ ...read('1.json').run, shard: undefined })
     expect(readFileSync(join(cwd, 'merged/evaluation.json'), 'utf8')).toBe(stdout)
   })
 

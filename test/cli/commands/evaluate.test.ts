@@ -59,7 +59,9 @@ describe('evaluate', () => {
       candidates: [[{ start: 1, end: 3 }]],
       onText: (score) => scores.push(score),
     })
-    expect(JSON.parse(stdout)).toEqual(result)
+    const { run, ...printed } = JSON.parse(stdout)
+    expect(printed).toEqual(result)
+    expect(run).toMatchObject({ command: 'evaluate', options: { start: 1, end: 3 } })
     expect(result).toMatchObject({
       schema: 'layerprune.evaluation/1',
       model: { id: LLAMA, layers: 3 },

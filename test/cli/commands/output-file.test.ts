@@ -48,7 +48,7 @@ describe('a file that a command writes', () => {
     [['report', 'similarity.json'], 'report.html'],
     [SLICE, 'slice.yaml'],
     [['plot', '--from', 'similarity.json'], 'curve.svg'],
-    [['plan', '--model', 'm', '--layers-to-skip', '1', '--strategy', 'deepest'], 'plan.json'],
+    [['plan', '--model', 'm', '--layers-to-skip', '1', '--strategy', 'deepest'], 'deepest.json'],
   ])('replaces what an earlier run wrote, and empty files: %j', async (args, output) => {
     const cwd = makeFolder()
     writeFileSync(join(cwd, output), '')

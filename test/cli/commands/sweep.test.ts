@@ -148,7 +148,7 @@ describe('sweep', () => {
     [['--max-memory', '1GB', '--repair'], 'a repair is fitted with the whole model loaded'],
     [[...LIMITS, '--samples', '1', '--repair'], 'samples show the cut without a repair'],
   ])('refuses %j', async (flags, message) => {
-    const { exitCode, stderr } = await runProgram([...BASICS, ...flags], { cwd })
+    const { exitCode, stderr } = await runProgram([...BASICS, ...flags, '-o', 'refused'], { cwd })
     expect(exitCode).toBe(2)
     expect(stderr).toContain(message)
   })

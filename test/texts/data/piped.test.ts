@@ -74,10 +74,10 @@ describe.skipIf(!existsSync('/dev/fd'))('texts from a pipe', () => {
     const words = `${process.execPath} "$0" ${ARGS.map((arg) => `'${arg}'`).join(' ')} --json`
     const file = await inShell(`${words} --verify 2 --verify-size 4 --dataset x.jsonl`)
     const expected = JSON.parse(file.stdout)
-    const packed = await inShell(`${words} --dataset - < x.txt.gz`)
+    const packed = await inShell(`${words} -o packed --dataset - < x.txt.gz`)
     expect(distancesOf(packed.stdout)).toEqual(expected.distances)
     expect(packed.stderr).toContain('standard input holds plain text, one text per line, packed with gzip')
-    const substituted = await inShell(`${words} --verify 2 --verify-size 4 --dataset <(cat x.jsonl)`)
+    const substituted = await inShell(`${words} --verify 2 --verify-size 4 -o substituted --dataset <(cat x.jsonl)`)
     expect(distancesOf(substituted.stdout)).toEqual(expected.distances)
     expect(JSON.parse(substituted.stdout).verification.perplexity).toBe(expected.verification.perplexity)
     expect(substituted.stderr).toMatch(/\/dev\/fd\/\d+ holds JSON Lines/)

@@ -32,6 +32,8 @@ export function adviseCheck(
     flags: [
       ...(takesAll && measured < VERIFIED_DISTANCE_TEXTS ? [`--dataset-size ${measured}`] : []),
       `--verify ${DEFAULT_VERIFIED_BLOCKS}`,
+      // it replaces the result that was not checked
+      '--force',
     ].join(' '),
     blocks: blocks.length,
     texts,

@@ -25,12 +25,13 @@ export interface CheckpointFile {
 
 export function openCheckpointFile(
   folder: string,
-  shard: SimilarityResult['shard'],
+  { shard, run }: Pick<SimilarityResult, 'shard' | 'run'>,
   onFailure: (message: string) => void,
 ): CheckpointFile {
   const path = join(folder, `${nameResult({ ...(shard && { shard }) })}.partial.json`)
   let dueMs = 0
-  const write = (partial: SimilarityResult) => writeFileAtomically(path, `${JSON.stringify(partial, null, 2)}\n`)
+  const write = (partial: SimilarityResult) =>
+    writeFileAtomically(path, `${JSON.stringify({ ...partial, run }, null, 2)}\n`)
   return {
     path,
     exists: () => existsSync(path),

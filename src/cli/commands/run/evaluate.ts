@@ -1,3 +1,4 @@
+import { digest } from '../../../base/digest.js'
 import { UsageError } from '../../../base/errors.js'
 import { renamePhase } from '../../../base/progress.js'
 import { VERSION } from '../../../base/version.js'
@@ -11,6 +12,7 @@ import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks
 import type { Block } from '../../../model/layers/block.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { EvaluationResult } from '../../../results/documents/evaluation-result.js'
+import type { RunRecord } from '../../../results/documents/run-record.js'
 import type { TaskResult } from '../../../results/documents/task-result.js'
 import type { NamedCut } from '../../../results/prune-command.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
@@ -18,8 +20,9 @@ import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatTasks, suggestCutByTasks } from '../../terminal/tasks.js'
 import type { RemovalFlags } from '../removal-flags.js'
-import { prepareOutputFile } from './output-file.js'
+import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
+import { recordRun } from './record-run.js'
 import { planRemoval, readRemovals } from './removal.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
 
@@ -32,6 +35,7 @@ export interface EvaluateFlags
   against?: string
   logSamples?: string
   output?: string
+  force?: boolean
   json?: boolean
   quiet?: boolean
 }
@@ -42,20 +46,29 @@ export async function run(flags: EvaluateFlags): Promise<void> {
   assertPossible(flags)
   setQuiet(flags.quiet ?? false)
   const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
-  for (const file of [output, logSamples]) await prepareOutputFile(file, inputs)
+  const run = recordRun('evaluate', flags)
+  const claim = { run, force: flags.force, inputs }
+  await withFile(output, claim, () => withFile(logSamples, claim, () => evaluate(flags, run)))
+}
+
+async function evaluate(flags: EvaluateFlags, run: RunRecord): Promise<void> {
+  const { output, logSamples } = flags
   const removals = await readRemovals(flags)
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const samples: TaskSample[] = []
-  const result = await runWithHooks(flags, async (hooks) => {
+  const measured = await runWithHooks(flags, async (hooks) => {
     const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })
     const model = { id, layers: config.layers, family: config.modelType }
     const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
     const candidates = plans.map(({ removed }) => removed)
     return measure(flags, candidates, hooks, (sample) => samples.push(sample))
   })
+  const result = { ...measured, run }
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(result, null, 2)}\n`)
   if (logSamples !== undefined) {
-    const lines = samples.map((sample) => `${JSON.stringify({ ...sample, layerpruneVersion: VERSION })}\n`)
+    const lines = samples.map(
+      (sample) => `${JSON.stringify({ ...sample, run: digest(run), layerpruneVersion: VERSION })}\n`,
+    )
     await writeFileAtomically(logSamples, lines.join(''))
   }
   await printDocument(result, flags, (found, window) =>

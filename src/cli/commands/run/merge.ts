@@ -1,22 +1,27 @@
 import { UsageError } from '../../../base/errors.js'
-import { writeFilesAtomically } from '../../../base/write-files.js'
+import { nameFlag } from '../../../base/name-option.js'
 import { mergeEvaluations } from '../../../jobs/evaluate/merge-evaluations.js'
 import { mergeShards } from '../../../jobs/similarity/merge-shards.js'
 import { mergeSweeps } from '../../../jobs/sweep/merge-sweeps.js'
 import { readDocument } from '../../../results/documents/read-document.js'
 import { readEvaluation, readSimilarityResult, readSweep } from '../../../results/documents/read-saved.js'
+import type { RunRecord } from '../../../results/documents/run-record.js'
+import type { SweepLimits } from '../../../results/documents/sweep-result.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
+import { withFolder } from './claim-output.js'
 import { suggestCut } from './evaluate.js'
 import { pick } from './pick.js'
+import { recordRun } from './record-run.js'
 import { writeResultFiles } from './result-files.js'
 import { showResult } from './show-result.js'
 import { showSweep, writeSweepFiles } from './sweep.js'
 
-export interface MergeFlags {
+const LIMITS = ['maxPerplexityRatio', 'maxSize', 'minTask'] as const satisfies (keyof SweepLimits)[]
+
+export interface MergeFlags extends Pick<SweepLimits, (typeof LIMITS)[number]> {
   output: string
-  maxPerplexityRatio?: number
-  maxSize?: number
+  force?: boolean
   json?: boolean
   quiet?: boolean
 }
@@ -25,31 +30,42 @@ export async function run(files: string[], flags: MergeFlags): Promise<void> {
   setQuiet(flags.quiet ?? false)
   const { kind } = await readDocument(files[0]!)
   if (kind === 'sweep') return mergeSweepFiles(files, flags)
-  if (flags.maxPerplexityRatio !== undefined || flags.maxSize !== undefined) {
-    throw new UsageError('--max-perplexity-ratio and --max-size apply only to shards of a sweep')
-  }
+  const limit = LIMITS.find((name) => flags[name] !== undefined)
+  if (limit !== undefined) throw new UsageError(`${nameFlag(limit)} applies only to shards of a sweep`)
   if (kind === 'evaluation') return mergeEvaluationFiles(files, flags)
   const shards = await Promise.all(files.map(async (file) => ({ file, result: await readSimilarityResult(file) })))
-  const result = mergeShards(shards)
-  const written = await writeResultFiles(flags.output, result)
-  await showResult(result, flags, written)
+  const result = { ...mergeShards(shards), run: recordMerge(files, shards[0]!.result.run) }
+  const claim = { run: result.run, name: 'similarity', force: flags.force, inputs: files }
+  await withFolder(flags.output, claim, async (folder) =>
+    showResult(result, flags, await writeResultFiles(folder, result)),
+  )
 }
 
 async function mergeEvaluationFiles(files: string[], flags: MergeFlags): Promise<void> {
-  const { output } = flags
   const parts = await Promise.all(files.map(async (file) => ({ file, evaluation: await readEvaluation(file) })))
-  const evaluation = mergeEvaluations(parts)
-  await writeFilesAtomically(output, { 'evaluation.json': `${JSON.stringify(evaluation, null, 2)}\n` })
+  const evaluation = { ...mergeEvaluations(parts), run: recordMerge(files, parts[0]!.evaluation.run) }
+  const claim = { run: evaluation.run, name: 'evaluation', force: flags.force, inputs: files }
+  await withFolder(flags.output, claim, (folder) =>
+    folder.write({ 'evaluation.json': `${JSON.stringify(evaluation, null, 2)}\n` }),
+  )
   await printDocument(evaluation, flags, (found, window) => {
     const { id, askedRevision } = found.model
     return [formatEvaluation(found, window), ...suggestCut(found, { model: id, revision: askedRevision })].join('\n\n')
   })
-  printNote(`wrote evaluation.json to ${output}`)
+  printNote(`wrote evaluation.json to ${flags.output}`)
 }
 
 async function mergeSweepFiles(files: string[], flags: MergeFlags): Promise<void> {
   const shards = await Promise.all(files.map(async (file) => ({ file, sweep: await readSweep(file) })))
-  const sweep = mergeSweeps(shards, pick(flags, ['maxPerplexityRatio', 'maxSize'] as const))
-  const written = await writeSweepFiles(flags.output, sweep)
-  await showSweep(sweep, flags, written)
+  const limits = pick(flags, LIMITS)
+  const sweep = { ...mergeSweeps(shards, limits), run: recordMerge(files, shards[0]!.sweep.run, limits) }
+  const claim = { run: sweep.run, name: 'sweep', force: flags.force, inputs: files }
+  await withFolder(flags.output, claim, async (folder) => showSweep(sweep, flags, await writeSweepFiles(folder, sweep)))
+}
+
+/** The record of what shards are the parts of; of shards that the library made, which have none, their files. */
+function recordMerge(files: string[], shard: RunRecord | undefined, limits: SweepLimits = {}): RunRecord {
+  return shard === undefined
+    ? recordRun('merge', { files, ...limits })
+    : recordRun(shard.command, { ...shard.options, ...limits })
 }

@@ -5,24 +5,33 @@ import type { PlanOptions } from '../../../jobs/strategies/plan-options.js'
 import type { Strategy } from '../../../jobs/strategies/strategy.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { Plan } from '../../../results/documents/plan.js'
+import type { RunRecord } from '../../../results/documents/run-record.js'
 import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
-import { prepareOutputFile } from './output-file.js'
+import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
+import { recordRun } from './record-run.js'
 import { runWithHooks } from './run-hooks.js'
 
 export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_LIST)['flags'][number]> {
   dataset?: string[]
   output?: string
+  force?: boolean
   json?: boolean
   quiet?: boolean
 }
 
 export async function run(flags: PlanFlags): Promise<void> {
-  const { output, dataset = [] } = flags
-  await prepareOutputFile(output, dataset)
-  const plan = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks }))
+  const { output, dataset = [], force } = flags
+  const run = recordRun('plan', flags)
+  await withFile(output, { run, force, inputs: dataset }, () => makePlan(flags, run))
+}
+
+async function makePlan(flags: PlanFlags, run: RunRecord): Promise<void> {
+  const { output } = flags
+  const made = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks }))
+  const plan = { ...made, run }
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
   await printDocument(plan, flags, (shown, window) =>
     [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InterruptedError, LayerpruneError, UsageError } from '../../../base/errors.js'
+import type { Lock } from '../../../base/lock.js'
 import { nameFlag } from '../../../base/name-option.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { healModel } from '../../../jobs/heal/heal-model.js'
@@ -10,6 +11,7 @@ import { openTrainable } from '../../../jobs/heal/open-trainable.js'
 import { hasState, removeState, statePath } from '../../../jobs/heal/saved-state.js'
 import type { PruneOptions } from '../../../jobs/prune/prune.js'
 import type { RepairReport } from '../../../jobs/repair/repair-report.js'
+import { lockFolder } from '../../../jobs/write-model/output-folder.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
 import type { PruneFlags } from '../prune-flags.js'
@@ -73,15 +75,29 @@ export async function pruneAndHeal(
   { flags, making, removed, heal }: Healing,
   prune: (output: string) => Promise<Pruned>,
 ): Promise<Pruned & { heal: HealResult }> {
-  const { output, resume, force } = flags
+  const { output } = flags
   const stage = new Stage(output, ['--drop', formatBlocks(removed), ...making])
+  const lock = await stage.lock()
+  try {
+    return await healStaged(stage, { flags, heal, named: `${flags.model} without ${formatBlocks(removed)}` }, prune)
+  } finally {
+    lock.release()
+  }
+}
+
+async function healStaged(
+  stage: Stage,
+  { flags, heal, named }: Pick<Healing, 'flags' | 'heal'> & { named: string },
+  prune: (output: string) => Promise<Pruned>,
+): Promise<Pruned & { heal: HealResult }> {
+  const { output, resume, force } = flags
   if (!resume) await stage.clear(force)
   const pruned = resume ? await stage.read() : await stage.fill(prune)
   try {
     const healed = await healModel({
       ...heal,
       model: stage.model,
-      named: `${flags.model} without ${formatBlocks(removed)}`,
+      named,
       output,
       command: formatTypedCommand(),
       resume: await hasState(output),
@@ -127,6 +143,11 @@ class Stage {
 
   get #record(): string {
     return join(this.#folder, 'prune.json')
+  }
+
+  /** @throws LayerpruneError if another process prunes and heals into the same output */
+  lock(): Promise<Lock> {
+    return lockFolder(this.#folder)
   }
 
   /** @throws LayerpruneError if a training was stopped that `force` does not drop */

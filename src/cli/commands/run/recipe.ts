@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LayerpruneError } from '../../../base/errors.js'
 import { formatCount, formatDuration } from '../../../base/format-numbers.js'
 import { quoteForShell } from '../../../base/quote-for-shell.js'
 import { writeFilesAtomically } from '../../../base/write-files.js'
@@ -11,11 +13,13 @@ import { pick } from './pick.js'
 
 export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['flags'][number]> {
   output: string
+  force?: boolean
   json?: boolean
 }
 
 export async function run(flags: RecipeFlags): Promise<void> {
   const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_LIST.flags))
+  if (!flags.force) await assertNoOther(flags.output, files)
   const heal = withFlags(await estimateHealing({ model: flags.model }))
   await writeFilesAtomically(flags.output, files)
   if (unreached !== undefined) printWarning(unreached)
@@ -30,6 +34,21 @@ export async function run(flags: RecipeFlags): Promise<void> {
       ...formatEstimate(heal, settings, [...nameTexts(flags), '-o', output], flags),
     ].join('\n'),
   )
+}
+
+/** @throws LayerpruneError if a file is there that this recipe would change: made with other settings, or edited */
+async function assertNoOther(folder: string, files: Record<string, string>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name)
+    const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return content
+      throw error
+    })
+    if (found === content) continue
+    throw new LayerpruneError(`${path} is of other settings, or was edited`, {
+      hint: 'name another place with --output, or replace what is there with --force',
+    })
+  }
 }
 
 function withFlags(heal: HealingEstimate): HealingEstimate {

@@ -1,4 +1,3 @@
-import { writeFilesAtomically } from '../../../base/write-files.js'
 import { readMergekitProblem } from '../../../jobs/library/mergekit-problem.js'
 import { planVerifiedBlock } from '../../../results/documents/recommended-plan.js'
 import { recommendBlock } from '../../../results/documents/result-views.js'
@@ -6,16 +5,17 @@ import type { SimilarityResult } from '../../../results/documents/similarity-res
 import type { Verification } from '../../../results/documents/verification.js'
 import { formatSliceConfig } from '../../../results/mergekit.js'
 import { formatDistancesCsv } from '../../../results/report/csv.js'
+import type { ClaimedFolder } from './claim-output.js'
 
 export type VerifiedResult = SimilarityResult & { verification?: Verification }
 
 /**
- * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices,  of a shard, or without a size, its JSON alone. Of a
+ * Writes a result to a folder: of a whole run its JSON, CSV, chart and slices, of a shard, or without a size, its JSON alone. Of a
  * verified run the slices are those of the block that perplexity recommends, and a plan names it too.
  * @returns the names of the files
  * @throws LayerpruneError if they cannot be written
  */
-export async function writeResultFiles(folder: string, result: VerifiedResult): Promise<string[]> {
+export async function writeResultFiles(folder: ClaimedFolder, result: VerifiedResult): Promise<string[]> {
   const { drawDistanceCurve } = await import('../../../results/report/curve-svg.js')
   const json = `${JSON.stringify(result, null, 2)}\n`
   const files: Record<string, string> =
@@ -28,11 +28,10 @@ export async function writeResultFiles(folder: string, result: VerifiedResult): 
           'slice.yaml': await formatSlices(result),
         }
   if (result.verification) {
-    const plan = planVerifiedBlock(result, result.verification)
+    const plan = { ...planVerifiedBlock(result, result.verification), run: result.run }
     files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`
   }
-  await writeFilesAtomically(folder, files)
-  return Object.keys(files)
+  return folder.write(files)
 }
 
 async function formatSlices(result: VerifiedResult): Promise<string> {

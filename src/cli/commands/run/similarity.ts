@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../../../base/errors.js'
 import { formatQuantity } from '../../../base/format-numbers.js'
 import { renamePhase } from '../../../base/progress.js'
-import { ensureWritableFolder, writeFileAtomically } from '../../../base/write-files.js'
+import { writeFileAtomically } from '../../../base/write-files.js'
 import { RUN_LIST, SIMILARITY_LIST } from '../../../jobs/library/option-lists.js'
 import type { RunRate } from '../../../jobs/run/run-rate.js'
 import { measureSimilarity } from '../../../jobs/similarity/measure.js'
@@ -13,15 +13,18 @@ import { createProgress, type ProgressDisplay } from '../../terminal/progress.js
 import { formatRoofline } from '../../terminal/roofline.js'
 import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
 import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
+import { type ClaimedFolder, withFolder } from './claim-output.js'
 import { listenForInterruption } from './interruption.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
-import { writeResultFiles } from './result-files.js'
+import { recordRun } from './record-run.js'
+import { nameResult, writeResultFiles } from './result-files.js'
 import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
 
 export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILARITY_LIST)['flags'][number]> {
   resume?: boolean
+  force?: boolean
   verify?: number
   verifySize: number
   output: string
@@ -32,17 +35,24 @@ export interface SimilarityFlags extends Pick<SimilarityOptions, (typeof SIMILAR
   verbose?: boolean
 }
 
-export async function run(given: SimilarityFlags): Promise<void> {
-  setQuiet(given.quiet ?? false)
+export async function run(flags: SimilarityFlags): Promise<void> {
+  setQuiet(flags.quiet ?? false)
+  const { output, shard, force } = flags
+  const name = nameResult({ ...(shard && { shard }) })
+  const run = recordRun('similarity', flags)
+  await withFolder(output, { run, name, force }, (folder) => measureInto(folder, flags))
+}
+
+async function measureInto(folder: ClaimedFolder, given: SimilarityFlags): Promise<void> {
   const flags = leaveTextsToCheck(given)
   const { output, plot: plots = [] } = flags
-  await ensureWritableFolder(output)
+  const { run } = folder
   const plotting = plots.length > 0 ? await import('../../../results/report/plot.js') : undefined
   for (const path of plots) {
     plotting!.assertPlotFile(path)
     await prepareOutputFile(path, [flags.dataset].flat())
   }
-  const checkpoint = openCheckpointFile(output, flags.shard, printWarning)
+  const checkpoint = openCheckpointFile(output, { shard: flags.shard, run }, printWarning)
   const resumeFrom = await findEarlierRun(checkpoint, flags)
   const interruption = listenForInterruption(() =>
     printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
@@ -50,14 +60,15 @@ export async function run(given: SimilarityFlags): Promise<void> {
   const { signal } = interruption
   const progress = createProgress({ quiet: flags.quiet ?? false })
   try {
-    const { result, rate } = await measure(flags, checkpoint, { resumeFrom, signal, progress })
+    const { result: measured, rate } = await measure(flags, checkpoint, { resumeFrom, signal, progress })
+    const result = { ...measured, run }
     if (flags.json) noteSkippedRows(result)
-    let written = await writeResultFiles(output, result)
+    let written = await writeResultFiles(folder, result)
     await checkpoint.remove()
     const verification = await checkBestBlocks(flags, result, { signal, progress })
     progress.stop()
     const verified = { ...result, ...(verification && { verification }) }
-    if (verification) written = await writeResultFiles(output, verified)
+    if (verification) written = await writeResultFiles(folder, verified)
     for (const path of plots) {
       await writeFileAtomically(path, await plotting!.drawPlot(result, path, { kind: 'heatmap' }))
     }

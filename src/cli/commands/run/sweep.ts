@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { formatList, formatQuantity } from '../../../base/format-numbers.js'
-import { ensureWritableFolder, writeFileAtomically, writeFilesAtomically } from '../../../base/write-files.js'
+import { writeFileAtomically } from '../../../base/write-files.js'
 import { SWEEP_LIST } from '../../../jobs/library/option-lists.js'
 import type { SweepOptions, SweepStrategy } from '../../../jobs/sweep/options.js'
 import type { SweepProgress } from '../../../jobs/sweep/progress.js'
@@ -16,8 +16,10 @@ import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import { formatSweep } from '../../terminal/sweep.js'
+import { type ClaimedFolder, withFolder } from './claim-output.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
+import { recordRun } from './record-run.js'
 import { runWithHooks } from './run-hooks.js'
 
 export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flags'][number]> {
@@ -25,20 +27,29 @@ export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flag
   strategy?: SweepStrategy[]
   task?: string[]
   resume?: boolean
+  force?: boolean
   output: string
   json?: boolean
   quiet?: boolean
 }
 
 export async function run(flags: SweepFlags): Promise<void> {
-  const { output, strategy: strategies, task: tasks, minTask, shard } = flags
+  const { output, task: tasks, minTask, shard } = flags
   const unasked = Object.keys(minTask ?? {}).find((name) => !tasks?.includes(name))
   if (unasked !== undefined) throw new UsageError(`--min-task ${unasked} needs --task ${unasked}`)
   setQuiet(flags.quiet ?? false)
-  await ensureWritableFolder(output)
+  const run = recordRun('sweep', flags)
+  await withFolder(output, { run, name: nameSweep({ shard }), force: flags.force }, (folder) =>
+    sweepInto(folder, flags),
+  )
+}
+
+async function sweepInto(folder: ClaimedFolder, flags: SweepFlags): Promise<void> {
+  const { output, strategy: strategies, task: tasks, shard } = flags
+  const { run } = folder
   const partial = join(output, `${nameSweep({ shard })}.partial.json`)
   const resumeFrom = await readProgress(partial, flags)
-  const result = await runWithHooks(flags, (hooks) =>
+  const swept = await runWithHooks(flags, (hooks) =>
     sweepCuts({
       ...pick(flags, SWEEP_LIST.flags),
       strategies,
@@ -46,24 +57,24 @@ export async function run(flags: SweepFlags): Promise<void> {
       resumeFrom,
       ...hooks,
       onNote: printOnce(printNote),
-      onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify(progress)}\n`),
+      onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify({ run, ...progress })}\n`),
     }),
   )
-  const written = await writeSweepFiles(output, result)
+  const result = { ...swept, run }
+  const written = await writeSweepFiles(folder, result)
   await rm(partial, { force: true })
   await showSweep(result, flags, written)
 }
 
 /** Writes a sweep: JSON (of a shard only this), table, curves, recommended plan; returns the names of the files. */
-export async function writeSweepFiles(folder: string, sweep: SweepResult): Promise<string[]> {
+export async function writeSweepFiles(folder: ClaimedFolder, sweep: SweepResult): Promise<string[]> {
   const json = `${JSON.stringify(sweep, null, 2)}\n`
   const files: Record<string, string> = sweep.shard
     ? { [`${nameSweep(sweep)}.json`]: json }
     : { 'sweep.json': json, 'sweep.csv': formatSweepCsv(sweep), 'sweep.svg': drawSweep(sweep) }
   const plan = planRecommended(sweep)
-  if (plan !== null) files['plan.json'] = `${JSON.stringify(plan, null, 2)}\n`
-  await writeFilesAtomically(folder, files)
-  return Object.keys(files)
+  if (plan !== null) files['plan.json'] = `${JSON.stringify({ ...plan, run: sweep.run }, null, 2)}\n`
+  return folder.write(files)
 }
 
 /** Prints a sweep as a table or as JSON, then the next command and the files written. */
