@@ -8,11 +8,13 @@ export interface RemovalFlags {
   end?: number
   drop?: Block[][]
   plan?: string[]
-  from?: string
+  from?: string[]
   layersToSkip?: number
 }
 
-/** Adds the flags that name the layers to remove; if `several`, --drop and --plan are repeatable. */
+const addPath = (path: string, before: string[] = []) => [...before, path]
+
+/** Adds the flags that name the layers to remove; if `several`, --drop and --from are repeatable. */
 export function addRemovalFlags(command: Command, { several = false } = {}): Command {
   const again = several ? '; repeatable, each a candidate' : ''
   return command
@@ -23,13 +25,11 @@ export function addRemovalFlags(command: Command, { several = false } = {}): Com
       `layers to remove, 0-based: 11:19 or 11..18 for layers 11 to 18, 7 for one, several as 11:19,25..26${again}`,
       (text, before: Block[][] = []) => [...before, parseBlocks(text)],
     )
-    .option('--plan <file>', `plan.json that names the layers to remove${again}`, (path, before: string[] = []) => [
-      ...before,
-      path,
-    ])
     .option(
       '--from <file>',
-      'similarity.json: remove the block that it recommends; after --verify that is by perplexity',
+      `what was saved: remove the layers that a similarity result, sweep, evaluation, plan or a folder of prune names or recommends${again}`,
+      addPath,
     )
+    .option('--plan <file>', 'the same as --from', addPath)
     .option('--layers-to-skip <n>', 'with --from: size of the block (default: that of the saved run)', wholeNumber(1))
 }

@@ -4,7 +4,10 @@ import type { ReportFlags } from './run/report.js'
 export function makeReportCommand(): Command {
   return new Command('report')
     .description('Write one self-contained HTML page from all that was saved of a model, or of several.')
-    .argument('<files...>', 'similarity.json, sweep.json, plan.json, and what evaluate and prune print with --json')
+    .argument(
+      '<files...>',
+      'similarity.json, sweep.json, plan.json, what evaluate and prune print with --json, and folders that prune wrote',
+    )
     .option('-o, --output <file>', 'the page, or - for standard output', 'report.html')
     .addHelpText(
       'after',

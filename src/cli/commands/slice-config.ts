@@ -8,10 +8,7 @@ export function makeSliceConfigCommand(): Command {
     'Write the mergekit YAML, or the llama-quantize command, that removes blocks of layers, from a saved result, a plan or explicit ranges.',
   )
   return addRemovalFlags(command)
-    .option(
-      '--model <id>',
-      'folder or Hub id to write in the YAML (default: the one named in the file of --from or --plan)',
-    )
+    .option('--model <id>', 'folder or Hub id to write in the YAML (default: the one named in the file of --from)')
     .option(
       '--num-layers <n>',
       "number of layers of the whole model (default: read from the model folder's config.json)",

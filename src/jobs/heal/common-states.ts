@@ -2,7 +2,8 @@ import { LayerpruneError } from '../../base/errors.js'
 import type { LocatedModel, Model } from '../../engine/model.js'
 import type { StatePair } from '../../model/gradient/loss.js'
 import { countLayers } from '../../model/layers/blocks.js'
-import { findPlan, PLAN_FILE } from '../write-model/find-plan.js'
+import { PLAN_FILE } from '../../results/documents/plan.js'
+import { findPlan } from '../write-model/find-plan.js'
 
 /**
  * States that a pruned model and the whole one share by the plan of the cut: those after each removed block, by number.

@@ -12,11 +12,10 @@ import {
 import { isGguf } from '../../files/checkpoint/gguf-names.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import type { CardContent } from '../../results/documents/card-content.js'
-import { makePlan, type Plan } from '../../results/documents/plan.js'
+import { makePlan, PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import type { PruneResult } from '../../results/documents/prune-result.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
 import { findCompanions, listCompanions } from '../write-model/companion-files.js'
-import { PLAN_FILE } from '../write-model/find-plan.js'
 import { keepLayers } from '../write-model/layer-numbers.js'
 import { formatModelCard } from '../write-model/model-card.js'
 import {

@@ -1,11 +1,8 @@
 import { join } from 'node:path'
 import type { LocatedModel } from '../../engine/model.js'
 import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
-import type { Plan } from '../../results/documents/plan.js'
+import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import { readPlan } from '../../results/documents/read-saved.js'
-
-/** The file beside a pruned model that says what was removed. */
-export const PLAN_FILE = 'layerprune-plan.json'
 
 /** The plan of the pruning that a model came from; undefined if its folder has none. */
 export async function findPlan({ folder, source }: Pick<LocatedModel, 'folder' | 'source'>): Promise<Plan | undefined> {

@@ -6,6 +6,9 @@ import type { RunRecord } from './run-record.js'
 import { SCHEMAS } from './schemas.js'
 import type { BaseModel, SimilarityResult } from './similarity-result.js'
 
+/** Name of the plan in a folder that `prune` or `heal` wrote. */
+export const PLAN_FILE = 'layerprune-plan.json'
+
 export interface PlannedModel {
   /** As the user named it: a folder or a Hub id. */
   id: string

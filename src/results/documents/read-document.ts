@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { nameFlag } from '../../base/name-option.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { findSchemaProblem } from './json-schema.js'
-import type { Plan } from './plan.js'
+import { PLAN_FILE, type Plan } from './plan.js'
 import type { PruneResult } from './prune-result.js'
 import { SCHEMAS } from './schemas.js'
 import type { SweepResult } from './sweep-result.js'
@@ -46,8 +47,24 @@ const WORDS: Record<DocumentKind | 'any', { name: string; hint: string }> = {
   },
 }
 
+/** Names of results, for a hint. */
+const RESULT_FILES = ['similarity.json', 'sweep.json', 'evaluation.json', 'plan.json']
+
+/** The file itself, or the plan in a folder that `prune` or `heal` wrote. */
+async function locateDocument(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  if (!found?.isDirectory()) return path
+  const names = await readdir(path)
+  if (names.includes(PLAN_FILE)) return join(path, PLAN_FILE)
+  const result = RESULT_FILES.find((name) => names.includes(name))
+  throw new LayerpruneError(`${path} is a folder without ${PLAN_FILE}: expected a file, or a folder that prune wrote`, {
+    hint: result === undefined ? WORDS.any.hint : `give ${join(path, result)}`,
+  })
+}
+
 /**
  * Reads a layerprune document and checks it against its JSON schema.
+ * @param path  the file, or a folder that `prune` wrote, whose plan is read
  * @param expected  any kind if omitted
  * @throws LayerpruneError if the file cannot be read, is of another kind or does not fit its schema
  */
@@ -55,7 +72,7 @@ export async function readDocument<Kind extends DocumentKind = DocumentKind>(
   path: string,
   expected?: Kind,
 ): Promise<SavedDocument<Kind>> {
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+  const text = await readFile(await locateDocument(path), 'utf8').catch((cause: Error) => {
     throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
   })
   const { name, hint } = WORDS[expected ?? 'any']
@@ -64,7 +81,8 @@ export async function readDocument<Kind extends DocumentKind = DocumentKind>(
   try {
     document = JSON.parse(text)
   } catch (cause) {
-    throw fail(`not valid JSON: ${(cause as Error).message}`)
+    // a parser's words help only with what is meant to be JSON
+    throw fail(/^\s*\{/.test(text) ? `not valid JSON: ${(cause as Error).message}` : 'it is not JSON')
   }
   if (!isObject(document)) throw fail('expected a JSON object')
   const kind = KINDS.find((name) => SCHEMAS[name] === document.schema)

@@ -33,7 +33,7 @@ describe('plan', () => {
     expect(stdout).toMatch(new RegExp(`(^|\n)Remove layers .* \\(0-based, 2 of 4\\), by ${strategy}\\.\n\n`))
     const isChecked = ['greedy-perplexity', 'verified', 'repaired', 'task'].includes(strategy)
     expect(stdout.includes('\nTo check it by perplexity:\n  layerprune evaluate ')).toBe(!isChecked)
-    expect(stdout).toMatch(/\nTo make the cut:\n {2}layerprune prune --model \S+ --plan plan\.json .*\n$/)
+    expect(stdout).toMatch(/\nTo make the cut:\n {2}layerprune prune --model \S+ --from plan\.json .*\n$/)
     const slices = await runProgram(['slice-config', '--plan', 'plan.json'], { cwd })
     const kept = parse(slices.stdout).slices.flatMap(({ sources }: { sources: { layer_range: number[] }[] }) => {
       const [start, end] = sources[0]!.layer_range as [number, number]

@@ -121,7 +121,6 @@ describe('slice-config', () => {
     [['--model', LLAMA, '--drop', '0-1'], 2, "'0-1' names no layers"],
     [['--model', LLAMA, '--drop', '0:2,1:3'], 2, 'overlap'],
     [['--model', LLAMA, '--drop', '1:2', '--layers-to-skip', '1'], 2, 'requires --from'],
-    [['--plan', 'similarity.json'], 1, 'is not a plan: schema is "layerprune.similarity/1"'],
     [['--plan', 'plan.json', '--model', EXAMPLE], 2, 'a model of 4 layers; '],
     [['--plan', 'plan.json', '--num-layers', '4'], 2, 'says how many layers'],
     [['--from', 'missing.json'], 1, 'missing.json cannot be read'],

@@ -23,7 +23,7 @@ import type { RemovalFlags } from '../removal-flags.js'
 import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
-import { planRemoval, readRemovals } from './removal.js'
+import { listSavedFiles, planRemoval, readRemovals } from './removal.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
 
 export interface EvaluateFlags
@@ -41,11 +41,11 @@ export interface EvaluateFlags
 }
 
 export async function run(flags: EvaluateFlags): Promise<void> {
-  const { output, logSamples, dataset = [], plan = [], from } = flags
+  const { output, logSamples, dataset = [] } = flags
   assertSomethingIsAsked(flags)
   assertPossible(flags)
   setQuiet(flags.quiet ?? false)
-  const inputs = [...dataset, from, ...plan, ...Object.values(flags.taskData ?? {})]
+  const inputs = [...dataset, ...listSavedFiles(flags), ...Object.values(flags.taskData ?? {})]
   const run = recordRun('evaluate', flags)
   const claim = { run, force: flags.force, inputs }
   await withFile(output, claim, () => withFile(logSamples, claim, () => evaluate(flags, run)))

@@ -44,7 +44,7 @@ const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired',
 
 /** Commands that check a plan, unless its strategy did, and that make the cut. */
 function suggestNext({ strategy, removed }: Plan, { model, revision, output, dataset }: PlanFlags): string[] {
-  const cut = output === undefined ? ['--drop', formatBlocks(removed)] : ['--plan', output]
+  const cut = output === undefined ? ['--drop', formatBlocks(removed)] : ['--from', output]
   const texts = ['--dataset', ...(dataset ?? ['texts.jsonl'])]
   const check = { command: 'evaluate', model, revision, words: [...texts, ...cut] }
   return [

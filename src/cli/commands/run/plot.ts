@@ -1,6 +1,7 @@
 import { LayerpruneError, UsageError } from '../../../base/errors.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import type { Metric } from '../../../results/documents/metrics.js'
+import { readDocument } from '../../../results/documents/read-document.js'
 import { readEvaluation, readMeasuredTasks, readSimilarityResult } from '../../../results/documents/read-saved.js'
 import { drawAccuracies } from '../../../results/report/accuracy-svg.js'
 import type { HeatScale } from '../../../results/report/heatmap-svg.js'
@@ -30,8 +31,22 @@ export async function run({ from, output, kind, scale, metric, layersToSkip }: P
     const svg = kind === 'accuracy' ? await drawTasks(from) : drawPerplexities(await readEvaluation(from))
     return writePlot(output, await convertPlot(svg, output))
   }
+  await assertMeasuresBlocks(from)
   const result = await readSimilarityResult(from)
   await writePlot(output, await drawPlot(result, output, { kind, scale, metric, layersToSkip }))
+}
+
+/** @throws LayerpruneError naming the --kind that draws what else the file holds */
+async function assertMeasuresBlocks(from: string): Promise<void> {
+  const { kind } = await readDocument(from)
+  const hints: Partial<Record<typeof kind, string>> = {
+    evaluation: 'draw its cuts with --kind perplexity',
+    tasks: 'draw its accuracies with --kind accuracy',
+    sweep: 'layerprune sweep drew it: sweep.svg is beside it, and layerprune report shows it',
+  }
+  const hint = hints[kind]
+  if (hint === undefined) return
+  throw new LayerpruneError(`${from} holds no distances of blocks, which --kind curve and heatmap draw`, { hint })
 }
 
 async function writePlot(output: string, content: string | Uint8Array): Promise<void> {

@@ -13,7 +13,7 @@ import { formatSliceConfig, type SliceConfigOptions } from '../../../results/mer
 import { printNote, printResult, printWarning } from '../../terminal/output.js'
 import type { RemovalFlags } from '../removal-flags.js'
 import { prepareOutputFile } from './output-file.js'
-import { planRemoval, readRemoval } from './removal.js'
+import { listSavedFiles, planRemoval, readRemoval } from './removal.js'
 
 export interface SliceConfigFlags extends RemovalFlags {
   model?: string
@@ -23,8 +23,8 @@ export interface SliceConfigFlags extends RemovalFlags {
 }
 
 export async function run(flags: SliceConfigFlags): Promise<void> {
-  const { output, from, plan = [] } = flags
-  await prepareOutputFile(output, [from, ...plan])
+  const { output } = flags
+  await prepareOutputFile(output, listSavedFiles(flags))
   const { family, ...options } = await readOptions(flags)
   if (flags.format === 'llama-quantize') return writeLlamaQuantize(options, output)
   const problem = await readMergekitProblem({ ...options, family })

@@ -101,7 +101,7 @@ function formatCutOfSweep(
   const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
   const isMerged = texts === undefined
   const cut = [
-    ...['--plan', join(output, 'plan.json')],
+    ...['--from', join(output, 'plan.json')],
     ...(isRepaired ? ['--repair'] : []),
     ...(isRepaired || isMerged ? ['--dataset', ...(texts ?? namesOf(dataset))] : []),
     ...(isMerged ? ['--samples', '3'] : []),
