@@ -27,6 +27,7 @@ export function makeEvaluateCommand(): Command {
     )
     .option('--shard <i/N>', 'measure every Nth batch from the ith on; layerprune merge merges the parts', shard)
     .option('--log-samples <file>', 'with --task: also write what was measured of each document, as JSON Lines')
+    .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option('-o, --output <file>', 'also write the result as JSON to a file')
     .addOption(replaceOption())
     .option('--json', 'print the result as JSON')
@@ -44,6 +45,7 @@ truthfulqa_mc1, winogrande. Contexts may be as long as the model takes unless --
 --batch-size as many run at once as is fastest.
 Layers are 0-based: 11:19 (end exclusive) and 11..18 (as printed) are the same. Several candidates in one run share
 the layers below their first cut, which takes much less time than one run for each.
+While it runs, what is measured is in a .partial.json beside the output or in the working folder, for --resume.
 
 Examples:
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --dataset-size 64 --max-length 256

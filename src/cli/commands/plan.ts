@@ -23,6 +23,7 @@ export function makePlanCommand(): Command {
     .option('--task-data <name=path>', "with a task: the task's files on this machine", namedPath)
     .option('--limit <n>', 'with a task: documents to choose on (default: 128)', wholeNumber(1))
     .option('--num-fewshot <n>', 'with a task: examples before each document', wholeNumber(0))
+    .option('--resume', 'continue a run with the same flags that was stopped or killed')
     .option('-o, --output <file>', 'write the plan to a file')
     .addOption(replaceOption())
     .option('--json', 'print the plan as JSON')

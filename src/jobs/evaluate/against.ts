@@ -19,7 +19,7 @@ import { describeModel } from '../run/describe-model.js'
 import { chooseRunSettings } from '../run/run-options.js'
 import type { OnAdvance } from './batch-work.js'
 import type { Compared, EvaluatorOptions } from './evaluator.js'
-import { evaluatePerplexity, type ScoringOptions } from './perplexity.js'
+import { evaluatePerplexity, type OpenEvaluator, type ScoringOptions } from './perplexity.js'
 
 export interface AgainstOptions extends ScoringOptions {
   /** Folder or file of the model that `model` is compared with, or its id on the Hub; its best weights are read. */
@@ -39,10 +39,13 @@ export type AgainstResult = EvaluationResult & { against: AgainstFigures }
 export async function evaluateAgainst({ against, ...options }: AgainstOptions): Promise<AgainstResult> {
   const { signal, onNote, onDownload } = options
   const reference = await prepareModel(await openModel({ model: against, signal, onNote, onDownload }), options)
-  const evaluation = await evaluatePerplexity({ ...options, candidates: [[]] }, async (model, session) => {
+  const described = await describeModel(reference, options)
+  const open: OpenEvaluator = async (model, session) => {
     await assertComparable(model, reference, options)
     return openPair(model, reference, session)
-  })
+  }
+  const more = { against: described.fingerprint.slice(0, 12) }
+  const evaluation = await evaluatePerplexity({ ...options, candidates: [[]] }, open, more)
   const [own] = evaluation.candidates
   if (own === undefined || own.perplexity === null) {
     throw new LayerpruneError(`the perplexity of ${evaluation.model.id} is not a finite number`, {
@@ -58,7 +61,7 @@ export async function evaluateAgainst({ against, ...options }: AgainstOptions): 
     bitsPerByte: own.bitsPerByte,
     candidates: [],
     against: {
-      model: await describeModel(reference, options),
+      model: described,
       ...{ perplexity, standardError, bitsPerByte },
       ...{ excess, kl, agreement },
     },

@@ -6,6 +6,9 @@ import type { Block } from '../../model/layers/block.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { OnAdvance } from './batch-work.js'
 
+/** @param candidate  its place among those that were asked for */
+export type OnScore<Score> = (candidate: number, score: Score) => Promise<void>
+
 /** A model ready to score texts, with any of some blocks of layers removed. */
 export interface Evaluator {
   /**
@@ -13,10 +16,16 @@ export interface Evaluator {
    * from the bottom up run once.
    * @param candidates blocks to remove, in any order; none for the whole model
    * @param onAdvance  called after each part of the work
+   * @param onScore    called and awaited with what a candidate gave, if that is known before the others
    * @returns for each candidate and text, the negative log-likelihood of its tokens but the first, in nats; not a
    *   finite number if a value on the way was not
    */
-  measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]>
+  measure(
+    batch: EncodedText[],
+    candidates: Block[][],
+    onAdvance?: OnAdvance,
+    onScore?: OnScore<Float64Array>,
+  ): Promise<Float64Array[]>
   /** As `measure`, with a comparison of predictions to the whole model's; returns the whole model's results first. */
   compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]>
   /** Runs a batch as `measure`; returns for each candidate the scores of what may follow parts of its texts. */
@@ -25,6 +34,7 @@ export interface Evaluator {
     continuations: Continuation[],
     candidates: Block[][],
     onAdvance?: OnAdvance,
+    onScore?: OnScore<ContinuationScores>,
   ): Promise<ContinuationScores[]>
   close(): Promise<void>
 }

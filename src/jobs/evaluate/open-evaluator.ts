@@ -34,20 +34,19 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
     return paths
   }
   return {
-    async measure(batch, candidates, onAdvance) {
+    async measure(batch, candidates, onAdvance, onScore) {
       const paths = await openPaths(candidates, 'likelihood', onAdvance)
-      const score = (state: State) => pieces.score(state, batch)
-      const scores = await runPaths({ pieces, score }, paths, batchOf(batch, onAdvance))
-      return scores.map((likelihoods) => likelihoods.map((value) => 0 - value))
+      const score = async (state: State) => (await pieces.score(state, batch)).map((value) => 0 - value)
+      return runPaths({ pieces, score }, paths, batchOf(batch, onAdvance), onScore)
     },
     async compare(batch, candidates, onAdvance) {
       const paths = await openPaths([[], ...candidates], 'comparison', onAdvance)
       return comparePaths(pieces, paths, batchOf(batch, onAdvance))
     },
-    async scoreContinuations(batch, continuations, candidates, onAdvance) {
+    async scoreContinuations(batch, continuations, candidates, onAdvance, onScore) {
       const paths = await openPaths(candidates, 'continuations', onAdvance)
       const score = (state: State) => pieces.scoreContinuations(state, continuations)
-      return runPaths({ pieces, score }, paths, batchOf(batch, onAdvance))
+      return runPaths({ pieces, score }, paths, batchOf(batch, onAdvance), onScore)
     },
     tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
     close: () => pieces.close(),

@@ -13,6 +13,7 @@ import { batchScoredTexts, skipRows, type TextBatches } from '../../texts/tokens
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { describeModel } from '../run/describe-model.js'
+import { interruptible } from '../run/interruptible.js'
 import { openInputs } from '../run/open-inputs.js'
 import {
   assertCounts,
@@ -21,16 +22,18 @@ import {
   type RunOptions,
   type RunSettings,
 } from '../run/run-options.js'
+import { Answers, identifyWork, type ResumeOptions } from '../run/saved-work.js'
 import { TextWork } from '../run/text-work.js'
 import { EvaluationSums } from './evaluation-sums.js'
 import type { Compared, Evaluator, EvaluatorOptions } from './evaluator.js'
 import { openMeasuringEvaluator } from './limited-evaluator.js'
+import { rememberCompared } from './remember.js'
 import { countScoredBytes } from './scored-bytes.js'
 import { ShardRecord } from './shard-record.js'
 import { assertWholeFinite } from './whole-model.js'
 
 /** Options of every measurement of a model's predictions of texts. */
-export interface ScoringOptions extends RunOptions {
+export interface ScoringOptions extends RunOptions, ResumeOptions {
   /** Texts to skip at the start of the dataset, for example those that a plan was made from; `datasetSize` counts from there. */
   datasetSkip?: number | undefined
   /** Called with every text, in the order in which they were run, for comparisons over texts. */
@@ -64,14 +67,20 @@ export interface TextScore {
  *
  * Each text is cut at `maxLength` tokens and stands alone; every token but its first is scored, given those before it.
  * @param open  what measures candidates; the model itself if omitted
+ * @param more  what the numbers depend on besides the model and the options, if a run is resumed
  * @throws UsageError if an option is out of range, or a block does not fit the model
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if model or dataset cannot be used, or the model has no head
  */
-export async function evaluatePerplexity(
+export function evaluatePerplexity(
   options: EvaluationOptions,
   open: OpenEvaluator = openMeasuringEvaluator,
+  more: object = {},
 ): Promise<EvaluationResult> {
+  return interruptible(options.signal, 'before the first text', () => evaluate(options, open, more))
+}
+
+async function evaluate(options: EvaluationOptions, open: OpenEvaluator, more: object): Promise<EvaluationResult> {
   assertRunCounts(options)
   assertCounts({ 'max memory': options.maxMemory })
   const { signal, candidates = [], datasetSize, datasetSkip = 0, shard, onNote } = options
@@ -83,6 +92,7 @@ export async function evaluatePerplexity(
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
+  const answers = Answers.openIfKept(() => identifyWork(described.fingerprint, { ...options, ...more }), options)
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const work = new TextWork()
   const rows = skipRows(dataset.rows(), datasetSkip)
@@ -94,13 +104,14 @@ export async function evaluatePerplexity(
     options.onProgress?.({ phase: 'reading texts', done: 0, total: null })
     await tokenizer.loaded
     evaluator = await open(model, chooseSession(options, settings, removed))
+    const compare = answers ? rememberCompared(evaluator, answers) : evaluator.compare.bind(evaluator)
     for await (const batch of texts) {
       if (record?.takes(batch) === false) continue
       const report = (share: number) => {
         const found = countTexts(dataset, options, settings)
         options.onProgress?.(work.describe('perplexity', sums.texts + share * batch.length, found))
       }
-      const compared = await compareBatch(evaluator, batch, removed, { work, report })
+      const compared = await compareBatch(compare, batch, removed, { work, report })
       const scored: ScoredBatch = { batch, compared, decode: tokenizer.decode, maxLength: settings.maxLength }
       const figures = await scoreTexts(scored, options.onText)
       for (const text of figures) sums.addText(text)
@@ -128,14 +139,14 @@ export async function evaluatePerplexity(
 }
 
 async function compareBatch(
-  evaluator: Awaited<ReturnType<OpenEvaluator>>,
+  compare: Evaluator['compare'],
   batch: ReadText[],
   removed: Block[][],
   { work, report }: { work: TextWork; report: (share: number) => void },
 ): Promise<Compared[]> {
   let hasRun = false
   report(0)
-  const compared = await evaluator.compare(batch, removed, ({ share }) => {
+  const compared = await compare(batch, removed, ({ share }) => {
     hasRun = true
     report(share)
   })

@@ -1,7 +1,7 @@
 import type { DecoderPieces, State } from '../../engine/sessions/decoder-pieces.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import { BatchWork, type Costs, type OnAdvance } from './batch-work.js'
-import type { Compared } from './evaluator.js'
+import type { Compared, OnScore } from './evaluator.js'
 import { buildPrefixTree, type PrefixTree } from './prefix-tree.js'
 
 /** The pieces that run a batch, and the score of each last state. */
@@ -24,11 +24,12 @@ export interface PathBatch {
   signal?: AbortSignal | undefined
 }
 
-/** Runs a batch along several paths through the pieces; returns the score of each path. */
+/** Runs a batch along several paths through the pieces; returns the score of each path, and notes each as soon as it is known. */
 export async function runPaths<Score>(
   { pieces, score: scoreState }: Scoring<Score>,
   paths: number[][],
   batch: PathBatch,
+  onScore?: OnScore<Score>,
 ): Promise<Score[]> {
   const scores: Score[] = []
   if (paths.length === 0) return scores
@@ -37,7 +38,10 @@ export async function runPaths<Score>(
   await walkTree(pieces, tree, { ...batch, work }, async (ends, state) => {
     const score = await scoreState(state)
     work.addHeads(1)
-    for (const path of ends) scores[path] = score
+    for (const path of ends) {
+      scores[path] = score
+      await onScore?.(path, score)
+    }
   })
   return scores
 }

@@ -4,6 +4,7 @@ import { storeWeights } from '../../model/gradient/fed-weights.js'
 import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
+import { interruptible } from '../run/interruptible.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../write-model/output-folder.js'
 import { type PlannedFile, sizeOf, sumPlanned } from '../write-model/planned-file.js'
 import { writePlannedFiles } from '../write-model/write-planned.js'
@@ -26,12 +27,8 @@ import type { TrainingState } from './training-state.js'
  */
 export async function healModel(options: HealOptions): Promise<HealResult> {
   checkOptions(options)
-  try {
-    return await heal(options)
-  } catch (cause) {
-    if (cause instanceof InterruptedError || !options.signal?.aborted) throw cause
-    throw new InterruptedError(options.resume ? 'before the training went on' : 'before the first step')
-  }
+  const when = options.resume ? 'before the training went on' : 'before the first step'
+  return interruptible(options.signal, when, () => heal(options))
 }
 
 async function heal(options: HealOptions): Promise<HealResult> {

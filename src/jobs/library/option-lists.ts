@@ -34,6 +34,7 @@ const RUN = [...ANY_RUN, 'dataset'] as const
 
 const OPENING_HOOKS = ['onDownload', 'signal', 'onNote'] as const
 const HOOKS = [...OPENING_HOOKS, 'onProgress'] as const
+const RESUMING = ['resumeFrom', 'onSaved'] as const
 
 export const INSPECT_LIST = {
   flags: WEIGHTS,
@@ -61,6 +62,7 @@ export const VERIFICATION_LIST = {
     ...(['tokenizer', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
     ...(['shuffle', 'textLines', 'dataset', 'datasetSkip', 'distances', 'layersToSkip'] as const),
     ...RUNNING,
+    ...RESUMING,
     ...HOOKS,
   ],
   required: ['model', 'dataset', 'distances', 'layersToSkip', 'verify', 'verifySize', 'datasetSkip'],
@@ -68,19 +70,19 @@ export const VERIFICATION_LIST = {
 
 export const EVALUATION_LIST = {
   flags: [...ANY_RUN, 'datasetSkip', 'maxMemory', 'shard'],
-  given: ['dataset', 'candidates', 'onText', ...HOOKS],
+  given: ['dataset', 'candidates', 'onText', ...RESUMING, ...HOOKS],
   required: ['model', 'dataset'],
 } as const satisfies OptionList
 
 export const AGAINST_LIST = {
   flags: [...ANY_RUN, 'datasetSkip'],
-  given: ['dataset', 'against', 'onText', ...HOOKS],
+  given: ['dataset', 'against', 'onText', ...RESUMING, ...HOOKS],
   required: ['model', 'dataset', 'against'],
 } as const satisfies OptionList
 
 export const TASK_LIST = {
   flags: TASK_DATA,
-  given: [...ANY_RUN, 'tasks', 'candidates', 'onDocument', ...HOOKS],
+  given: [...ANY_RUN, 'tasks', 'candidates', 'onDocument', ...RESUMING, ...HOOKS],
   required: ['model', 'tasks'],
 } as const satisfies OptionList
 
@@ -90,7 +92,7 @@ export const PLAN_LIST = {
     ...(['strategy', 'layersToSkip', 'objective', 'verify', 'verifySize', 'task'] as const),
     ...TASK_DATA,
   ],
-  given: HOOKS,
+  given: [...RESUMING, ...HOOKS],
   required: ['model', 'strategy', 'layersToSkip'],
 } as const satisfies OptionList
 
@@ -104,7 +106,7 @@ export const SWEEP_LIST = {
     'samples',
     ...TASK_DATA,
   ],
-  given: ['tasks', 'strategies', 'resumeFrom', 'onSaved', ...HOOKS],
+  given: ['tasks', 'strategies', ...RESUMING, ...HOOKS],
   required: ['model', 'dataset'],
 } as const satisfies OptionList
 

@@ -25,6 +25,7 @@ export class StateFile<State> {
   /** The latest state, if it has not been written. */
   #pending: (() => State) | undefined
   #hasFailed = false
+  #isWritten = false
 
   constructor(path: string, options: StateFileOptions<State>) {
     this.path = path
@@ -53,6 +54,7 @@ export class StateFile<State> {
     try {
       await writeFileAtomically(this.path, this.#options.encode(take()))
       this.#pending = undefined
+      this.#isWritten = true
     } catch (error) {
       if (!this.#hasFailed) this.#options.onFailure?.(`the work so far could not be saved: ${(error as Error).message}`)
       this.#hasFailed = true
@@ -60,6 +62,11 @@ export class StateFile<State> {
     const endMs = this.#now()
     this.#dueMs = endMs + Math.min(LONGEST_MS, Math.max(SHORTEST_MS, TIME_SHARE * (endMs - startMs)))
     return this.#pending === undefined
+  }
+
+  /** Whether the file holds a state of this job, if perhaps not the latest. */
+  get isWritten(): boolean {
+    return this.#isWritten
   }
 
   async remove(): Promise<void> {

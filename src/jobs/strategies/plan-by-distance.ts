@@ -1,7 +1,6 @@
 import { formatQuantity } from '../../base/format-numbers.js'
 import { renamePhase } from '../../base/progress.js'
 import { planVerifiedBlock } from '../../results/documents/recommended-plan.js'
-import { measureSimilarity } from '../similarity/measure.js'
 import { describeTexts } from './calibration.js'
 import { asBlocks, lowestLayers } from './choose-layers.js'
 import type { Found, TextPlanOptions } from './plan-options.js'
@@ -10,7 +9,7 @@ import { verifyBlocks } from './verify-blocks.js'
 
 /** Removes the block of the smallest distance. */
 export async function planByDistance(options: TextPlanOptions): Promise<Found> {
-  const { best, dataset, settings, tokens } = await measureSimilarity(options)
+  const { best, dataset, settings, tokens } = await options.memory.measureDistances(options)
   const { distance, standardError } = best
   return {
     removed: [best],
@@ -23,7 +22,7 @@ export async function planByDistance(options: TextPlanOptions): Promise<Found> {
 export async function planVerified(options: TextPlanOptions): Promise<Found> {
   const { verify = DEFAULT_VERIFIED_BLOCKS, verifySize = DEFAULT_VERIFICATION_TEXTS, onProgress } = options
   const next = `perplexity of ${formatQuantity(verify, 'block')}`
-  const result = await measureSimilarity({
+  const result = await options.memory.measureDistances({
     ...options,
     onProgress: renamePhase(onProgress, 'distances', { next }),
   })
@@ -33,13 +32,14 @@ export async function planVerified(options: TextPlanOptions): Promise<Found> {
     verify,
     verifySize,
     datasetSkip: options.datasetSize,
+    ...options.memory.check,
   })
   return planVerifiedBlock(result, verification)
 }
 
 /** A layer's influence is the distance of a block of one over all tokens (Men et al. 2024, ShortGPT, arXiv 2403.03853). */
 export async function planByInfluence(options: TextPlanOptions): Promise<Found> {
-  const { distances, dataset, settings } = await measureSimilarity({
+  const { distances, dataset, settings } = await options.memory.measureDistances({
     ...options,
     metric: 'block-influence',
     tokens: 'all',

@@ -11,7 +11,7 @@ import { type Calibration, describeTexts, openCalibration } from './calibration.
 import { asBlocks } from './choose-layers.js'
 import { type LossStep, measureDivergence, removeByLoss } from './greedy.js'
 import { assertNoTexts, planByTask } from './plan-by-task.js'
-import type { Found, PlanOptions, TextPlanOptions } from './plan-options.js'
+import type { Found, PlanningOptions, TextPlanOptions } from './plan-options.js'
 import { openRepairingEvaluator } from './repairing-evaluator.js'
 import { type Objective, taskOf } from './strategy.js'
 
@@ -36,7 +36,7 @@ export function planByRepairedSearch(options: TextPlanOptions): Promise<Found> {
 }
 
 /** Measures cuts as they are, on the documents of a task alone. */
-export async function searchByTask(options: PlanOptions): Promise<Found> {
+export async function searchByTask(options: PlanningOptions): Promise<Found> {
   const { objective } = options
   assertNoTexts(options, nameOption('objective', objective))
   const { scores, ...found } = await planByTask(options, taskOf(objective)!)
@@ -95,7 +95,7 @@ function chooseSession({ threads, device = 'cpu', signal, onProgress }: TextPlan
 
 /** Searches with an evaluator of its own; throws InterruptedError with how far the search came. */
 async function searchGreedily(
-  { signal, onProgress, layersToSkip: n, objective }: TextPlanOptions,
+  { signal, onProgress, layersToSkip: n, objective, memory }: TextPlanOptions,
   { config: { layers }, decoder }: Model,
   batches: ReadText[][],
   open: () => Promise<Evaluator>,
@@ -107,7 +107,7 @@ async function searchGreedily(
   }
   const describeLoss = objective === 'kl' ? (loss: number) => `${formatDistance(loss)} nats` : undefined
   try {
-    const evaluator = await open()
+    const evaluator = memory.remember(await open())
     try {
       const measuring = objective === 'kl' ? measureDivergence(evaluator) : evaluator
       const hasFixedBatch = findFixedBatch(decoder.model.graph) !== null

@@ -14,7 +14,7 @@ import { scoreTasks, type TaskScores } from '../tasks/score-tasks.js'
 import { shareRuns } from '../tasks/share-runs.js'
 import { asBlocks } from './choose-layers.js'
 import { type Measuring, removeGreedily } from './greedy.js'
-import type { PlanOptions } from './plan-options.js'
+import type { PlanningOptions } from './plan-options.js'
 
 export interface Searched {
   model: Model
@@ -35,7 +35,7 @@ const BATCHES = 8
  * @throws LayerpruneError if the task cannot be used, or has no document with a right choice
  */
 export async function planByTask(
-  options: PlanOptions,
+  options: PlanningOptions,
   task: string,
   openSearched = () => openWhole(options),
 ): Promise<Pick<Plan, 'removed' | 'scores' | 'dataset'>> {
@@ -57,7 +57,7 @@ export async function planByTask(
   const tasks = await openTasks(model, asked, read)
   const { batches, measuring } = makeMeasuring(tasks)
   let layers = 0
-  const evaluator = await open()
+  const evaluator = options.memory.remember(await open())
   try {
     const steps = await removeGreedily(measuring(evaluator), batches, {
       ...{ layers: model.config.layers, n },
@@ -86,13 +86,13 @@ export async function planByTask(
 }
 
 /** @throws UsageError if texts are given to a plan that is made from the documents of a task */
-export function assertNoTexts({ dataset = [], datasetSize }: PlanOptions, chosenBy: string): void {
+export function assertNoTexts({ dataset = [], datasetSize }: PlanningOptions, chosenBy: string): void {
   const given = dataset.length > 0 ? 'dataset' : datasetSize === undefined ? undefined : 'datasetSize'
   if (given === undefined) return
   throw new UsageError(`${chosenBy} chooses on the documents of the task: omit ${nameOption(given)}`)
 }
 
-async function openWhole(options: PlanOptions): Promise<Searched> {
+async function openWhole(options: PlanningOptions): Promise<Searched> {
   const { threads, device = 'cpu', signal, onProgress } = options
   const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)
   return { model, open: () => openEvaluator(model, { threads, device, signal, onProgress }) }

@@ -8,7 +8,7 @@ import type { Block } from '../../model/layers/block.js'
 import { includesLayer, normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { Costs, OnAdvance } from '../evaluate/batch-work.js'
-import type { Compared, Evaluator } from '../evaluate/evaluator.js'
+import type { Compared, Evaluator, OnScore } from '../evaluate/evaluator.js'
 import { comparePaths, type PathBatch, runPaths } from '../evaluate/run-paths.js'
 import { type ClosingProduct, findClosingProduct } from '../repair/closing-product.js'
 import type { Moments } from '../repair/moments.js'
@@ -114,13 +114,16 @@ export class RepairingEvaluator implements Evaluator {
     }
   }
 
-  async measure(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Float64Array[]> {
+  async measure(
+    batch: EncodedText[],
+    candidates: Block[][],
+    onAdvance?: OnAdvance,
+    onScore?: OnScore<Float64Array>,
+  ): Promise<Float64Array[]> {
     const { pieces } = this.#parts
-    const score = (state: State) => pieces.score(state, batch)
-    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
-    return scores.map((likelihoods) =>
-      likelihoods === undefined ? new Float64Array(batch.length).fill(Infinity) : likelihoods.map((value) => 0 - value),
-    )
+    const score = async (state: State) => (await pieces.score(state, batch)).map((value) => 0 - value)
+    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score, onScore)
+    return scores.map((nats) => nats ?? new Float64Array(batch.length).fill(Infinity))
   }
 
   async compare(batch: EncodedText[], candidates: Block[][], onAdvance?: OnAdvance): Promise<Compared[]> {
@@ -138,10 +141,11 @@ export class RepairingEvaluator implements Evaluator {
     continuations: Continuation[],
     candidates: Block[][],
     onAdvance?: OnAdvance,
+    onScore?: OnScore<ContinuationScores>,
   ): Promise<ContinuationScores[]> {
     const { pieces } = this.#parts
     const score = (state: State) => pieces.scoreContinuations(state, continuations)
-    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score)
+    const scores = await this.#run({ texts: batch, onAdvance }, candidates, score, onScore)
     return scores.map(
       (score) =>
         score ?? {
@@ -202,12 +206,18 @@ export class RepairingEvaluator implements Evaluator {
     batch: Pick<PathBatch, 'texts' | 'onAdvance'>,
     candidates: Block[][],
     score: (state: State) => Promise<Score>,
+    onScore?: OnScore<Score>,
   ): Promise<(Score | undefined)[]> {
     const paths = await this.#findPaths(candidates)
-    const possible = paths.filter((path) => path !== undefined)
-    const scores = await runPaths({ pieces: this.#repairedPieces, score }, possible, this.#runOf(batch))
-    let place = 0
-    return paths.map((path) => (path === undefined ? undefined : scores[place++]))
+    const places = paths.flatMap((path, place) => (path === undefined ? [] : [place]))
+    const possible = places.map((place) => paths[place]!)
+    const scores = await runPaths(
+      { pieces: this.#repairedPieces, score },
+      possible,
+      this.#runOf(batch),
+      (path, score) => (onScore === undefined ? Promise.resolve() : onScore(places[path]!, score)),
+    )
+    return paths.map((_, place) => scores[places.indexOf(place)])
   }
 
   #runOf(run: Pick<PathBatch, 'texts' | 'onAdvance'>): PathBatch {

@@ -6,8 +6,9 @@ import { findNearestBlocks } from '../../results/documents/result-views.js'
 import type { Verification, VerifiedBlock } from '../../results/documents/verification.js'
 import { evaluatePerplexity } from '../evaluate/perplexity.js'
 import type { RunOptions } from '../run/run-options.js'
+import type { ResumeOptions } from '../run/saved-work.js'
 
-export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'> {
+export interface VerificationOptions extends Omit<RunOptions, 'datasetSize'>, ResumeOptions {
   /** `distances[n][l]` of a result. */
   distances: Record<string, number[]>
   /** Size n of the blocks. */

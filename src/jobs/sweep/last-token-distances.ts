@@ -1,15 +1,27 @@
 import type { AskedBatch } from '../../engine/sessions/gram-source.js'
 import { addDistances, blockIndex, countBlocks } from '../similarity/distances.js'
 
+/** Sums of distances over texts. */
+export interface SavedDistances {
+  texts: number
+  sums: number[]
+}
+
 /** Angular distances of all blocks at the last token of each text, from a run that compares all tokens. */
 export class LastTokenDistances {
   readonly #layers: number
   readonly #sums: Float64Array
-  #texts = 0
+  #texts: number
 
-  constructor(layers: number) {
+  /** @param saved  of a run that is resumed */
+  constructor(layers: number, saved?: SavedDistances) {
     this.#layers = layers
-    this.#sums = new Float64Array(countBlocks(layers))
+    this.#sums = saved ? Float64Array.from(saved.sums) : new Float64Array(countBlocks(layers))
+    this.#texts = saved?.texts ?? 0
+  }
+
+  save(): SavedDistances {
+    return { texts: this.#texts, sums: [...this.#sums] }
   }
 
   /** @param gram inner products of the states at all tokens, [tokens, layers + 1, layers + 1] */

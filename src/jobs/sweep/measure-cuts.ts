@@ -83,7 +83,7 @@ async function measureInTurn(
   const probeSize = Math.max(LEAST_PROBED, Math.ceil(settings.verifySize / PROBE_SHARE))
   const isProbed = !settings.full && probeSize < settings.verifySize
   // a shard of a sweep has a part of the cuts, and all texts
-  const { shard: _, ...ofAllTexts } = settings
+  const { shard: _, resumeFrom, onSaved, ...ofAllTexts } = settings
   const measure = (candidates: Block[][], datasetSize: number, onProgress: OnProgress | undefined) =>
     evaluatePerplexity({ ...ofAllTexts, datasetSkip: settings.datasetSize, datasetSize, candidates, onProgress }, open)
   const probing = renamePhase(settings.onProgress, 'perplexity', {

@@ -3,6 +3,7 @@ import { formatList } from '../../base/format-numbers.js'
 import { nameFlag, nameOption } from '../../base/name-option.js'
 import type { Shard } from '../../texts/tokens/placed-rows.js'
 import { assertCounts, assertRunCounts, type RunOptions } from '../run/run-options.js'
+import type { ResumeOptions } from '../run/saved-work.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { SweepProgress } from './progress.js'
 
@@ -11,7 +12,7 @@ export const SWEEP_STRATEGIES = ['angular', 'block-influence', 'greedy-perplexit
 
 export type SweepStrategy = (typeof SWEEP_STRATEGIES)[number]
 
-export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
+export interface SweepOptions extends RunOptions, Partial<TaskOptions>, ResumeOptions<SweepProgress> {
   /** `angular` if omitted. */
   strategies?: SweepStrategy[] | undefined
   /** Numbers of layers to remove; 1 to half of the model's layers if omitted. */
@@ -36,10 +37,6 @@ export interface SweepOptions extends RunOptions, Partial<TaskOptions> {
   minTask?: Record<string, number> | undefined
   /** Number of texts that the whole model and the recommended cut continue; 0 if omitted. */
   samples?: number | undefined
-  /** Progress of an earlier run of the same sweep. */
-  resumeFrom?: SweepProgress | undefined
-  /** Called after each part of the work with all that is needed to continue from there. */
-  onSaved?: ((progress: SweepProgress) => Promise<void>) | undefined
 }
 
 /** Options with omitted ones filled in for a model. */

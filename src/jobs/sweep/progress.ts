@@ -1,36 +1,40 @@
 import { digest } from '../../base/digest.js'
-import { LayerpruneError } from '../../base/errors.js'
-import type { Block } from '../../model/layers/block.js'
-import { formatBlocks } from '../../model/layers/blocks.js'
 import type { ChosenCut } from '../../results/documents/sweep-result.js'
 import type { TaskResult } from '../../results/documents/task-result.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { Compared, Evaluator } from '../evaluate/evaluator.js'
+import { nameCut } from '../evaluate/remember.js'
+import type { Identity } from '../run/identity.js'
+import type { SavedWork } from '../run/saved-work.js'
+import type { KeptDistances } from '../similarity/keep-distances.js'
+import type { SavedDistances } from './last-token-distances.js'
 
 /** Progress of a sweep. Numbers survive JSON to the last bit. */
 export interface SweepProgress {
-  /** Digest of the model and of all options that change numbers. */
-  identity: string
+  /** The model, and all options that change numbers. */
+  identity: Identity
+  /** What strategies measure to choose; dropped once they have chosen. */
+  choosing?: ChoosingProgress | undefined
   /** All cuts, in whichever shard; undefined until all strategies have chosen. */
   chosen?: ChosenCut[]
   /** Scores of texts, by the digest of their tokens, then by the blocks removed. */
   texts: Record<string, Record<string, SavedText>>
   /** Results of the candidates of its shard; undefined until they are measured. */
   tasks?: Pick<TaskResult, 'tasks' | 'taskSettings' | 'candidates'>
+  /** What is known of them meanwhile. */
+  taskWork?: SavedWork | undefined
+}
+
+export interface ChoosingProgress extends Pick<SavedWork, 'answers'> {
+  distances: KeptDistances
+  /** Angular distances at the last tokens, if the others are over all tokens. */
+  last?: SavedDistances | undefined
 }
 
 /** null if not finite, which JSON cannot express. */
 type SavedText = [nats: number | null, divergence: number | null, agreement: number | null]
 
 type Comparing = Pick<Evaluator, 'compare' | 'close'>
-
-/** @throws LayerpruneError if the progress is of another sweep */
-export function assertSameSweep({ identity }: SweepProgress, expected: string): void {
-  if (identity === expected) return
-  throw new LayerpruneError('the sweep cannot be resumed: it was made with another model or other flags', {
-    hint: 'give the same flags, or start again without `resumeFrom`',
-  })
-}
 
 /**
  * An evaluator that remembers what texts gave, and runs only those that it does not know.
@@ -68,10 +72,6 @@ export function rememberTexts(
     },
     close: () => evaluator.close(),
   }
-}
-
-function nameCut(removed: Block[]): string {
-  return removed.length === 0 ? 'none' : formatBlocks(removed)
 }
 
 function saveText({ nats, divergences, agreements }: Compared, text: number): SavedText {

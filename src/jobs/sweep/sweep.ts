@@ -1,4 +1,3 @@
-import { digest } from '../../base/digest.js'
 import { LayerpruneError } from '../../base/errors.js'
 import { formatList, formatQuantity } from '../../base/format-numbers.js'
 import { renamePhase } from '../../base/progress.js'
@@ -16,13 +15,15 @@ import type {
 import { isInShard } from '../../texts/tokens/placed-rows.js'
 import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { describeModel } from '../run/describe-model.js'
+import { interruptible } from '../run/interruptible.js'
 import { chooseRunSettings } from '../run/run-options.js'
+import { assertSameWork, identifyWork } from '../run/saved-work.js'
 import { measureTasks } from '../tasks/measure-tasks.js'
 import { chooseCuts } from './choose-cuts.js'
 import { measureSizes } from './extents.js'
 import { measureCuts, measureRepaired } from './measure-cuts.js'
 import { chooseSweepSettings, type SweepOptions, type SweepSettings } from './options.js'
-import { assertSameSweep, type SweepProgress } from './progress.js'
+import type { SweepProgress } from './progress.js'
 import { recommendCut } from './recommend.js'
 import { sampleCut } from './sample-cut.js'
 
@@ -34,7 +35,11 @@ import { sampleCut } from './sample-cut.js'
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if model or dataset cannot be used, or `resumeFrom` is of another sweep
  */
-export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
+export function sweepCuts(options: SweepOptions): Promise<SweepResult> {
+  return interruptible(options.signal, 'before the cuts were measured', () => sweep(options))
+}
+
+async function sweep(options: SweepOptions): Promise<SweepResult> {
   const { config } = await locateModel({ ...options, onNote: undefined })
   const settings = chooseSweepSettings(options, config.layers)
   const { maxMemory } = settings
@@ -62,10 +67,10 @@ export async function sweepCuts(options: SweepOptions): Promise<SweepResult> {
   )
   const whole = { ...extents[0]!, ...(tasks && { tasks: tasks.tasks }) }
   const taskSettings = tasks && { taskSettings: tasks.taskSettings }
-  const sweep = { ...assemble(settings, evaluation, whole, candidates), ...taskSettings }
+  const result = { ...assemble(settings, evaluation, whole, candidates), ...taskSettings }
   const { samples = 0 } = settings
-  if (samples === 0 || sweep.recommended === null) return sweep
-  return { ...sweep, samples: await sampleCut(settings, sweep.recommended.removed, samples) }
+  if (samples === 0 || result.recommended === null) return result
+  return { ...result, samples: await sampleCut(settings, result.recommended.removed, samples) }
 }
 
 function assemble(
@@ -124,10 +129,10 @@ function explainTaken(cause: Error): never {
 
 /** @throws LayerpruneError if what is resumed is of another sweep */
 async function openProgress(settings: SweepSettings, fingerprint: string): Promise<SweepProgress> {
-  const { resumeFrom, onSaved, onProgress, onNote, onDownload, signal, maxMemory, ...named } = settings
-  const identity = digest({ fingerprint, ...named })
+  const { resumeFrom, maxMemory, ...named } = settings
+  const identity = identifyWork(fingerprint, named)
   if (resumeFrom === undefined) return { identity, texts: {} }
-  assertSameSweep(resumeFrom, identity)
+  assertSameWork(resumeFrom, identity)
   return resumeFrom
 }
 
@@ -136,14 +141,17 @@ async function chooseOrRecall(settings: SweepSettings, layers: number, progress:
   settings.onNote?.(
     `choosing layers by ${formatList(settings.strategies)} on the first ${formatQuantity(settings.datasetSize, 'text')}`,
   )
+  progress.choosing ??= { answers: {}, distances: {} }
   progress.chosen = await chooseCuts(
     {
       ...settings,
       onProgress: renamePhase(settings.onProgress, 'distances', { next: 'perplexity of the cuts' }),
     },
     layers,
+    { known: progress.choosing, onSaved: () => save(settings, progress) },
   )
-  await settings.onSaved?.(progress)
+  delete progress.choosing
+  await save(settings, progress)
   return progress.chosen
 }
 
@@ -163,10 +171,17 @@ async function measureOnTasks(
   cuts: ChosenCut[],
   progress: SweepProgress,
 ): Promise<SweepProgress['tasks']> {
-  const { tasks, batchSize: _, maxLength: __, ...options } = settings
+  const { tasks, batchSize: _, maxLength: __, resumeFrom, onSaved, ...options } = settings
   if (tasks === undefined || progress.tasks !== undefined) return progress.tasks
   const candidates = cuts.map(({ removed }) => removed)
-  const found = await measureTasks({ ...options, tasks, candidates })
+  const found = await measureTasks({
+    ...{ ...options, tasks, candidates, resumeFrom: progress.taskWork },
+    onSaved: (work) => {
+      progress.taskWork = work
+      return save(settings, progress)
+    },
+  })
+  delete progress.taskWork
   progress.tasks = { tasks: found.tasks, taskSettings: found.taskSettings, candidates: found.candidates }
   await save(settings, progress)
   return progress.tasks

@@ -9,12 +9,19 @@ import type { TaskMetric, TaskResult } from '../../results/documents/task-result
 import type { SelectionOptions } from '../../texts/data/dataset-options.js'
 import type { Advance } from '../evaluate/batch-work.js'
 import { openEvaluator } from '../evaluate/open-evaluator.js'
+import { rememberContinuations } from '../evaluate/remember.js'
 import { describeModel } from '../run/describe-model.js'
 import { assertCounts, assertRunCounts, type BatchOptions } from '../run/run-options.js'
+import { Answers, identifyWork, type ResumeOptions } from '../run/saved-work.js'
 import { type MeasuredTasks, type OpenTasks, openTasks } from './open-tasks.js'
 import { readTasks, type TaskOptions } from './prepare-tasks.js'
 
-export interface TaskEvaluationOptions extends ModelOptions, SelectionOptions, BatchOptions, TaskOptions {
+export interface TaskEvaluationOptions
+  extends ModelOptions,
+    SelectionOptions,
+    BatchOptions,
+    TaskOptions,
+    ResumeOptions {
   /** Blocks to remove, for each candidate. The whole model is measured in any case. */
   candidates?: Block[][] | undefined
   /** Called with every document, by task and in the order of the dataset. */
@@ -54,6 +61,8 @@ export async function measureTasks(options: TaskEvaluationOptions): Promise<Task
     const read = await readTasks(options)
     const model = await prepareModel(await openModel(options, 'measure', { trees: true }), options)
     const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
+    const described = await describeModel(model, options)
+    const answers = Answers.openIfKept(() => identifyWork(described.fingerprint, options), options)
     options.onProgress?.({ phase: 'reading tasks', done: 0, total: null })
     const tasks = await openTasks(model, options, read)
     const total = tasks.documents
@@ -68,11 +77,12 @@ export async function measureTasks(options: TaskEvaluationOptions): Promise<Task
       documents = Math.floor(share * total)
       options.onProgress?.({ phase: 'tasks', done: documents, total, unit: 'document', share })
     }
-    const measured = await tasks.measure(evaluator, removed, onAdvance).finally(() => evaluator.close())
+    const remembering = answers ? { scoreContinuations: rememberContinuations(evaluator, answers) } : evaluator
+    const measured = await tasks.measure(remembering, removed, onAdvance).finally(() => evaluator.close())
     reportDocuments(tasks, measured, options.onDocument)
     return {
       schema: SCHEMAS.tasks,
-      model: await describeModel(model, options),
+      model: described,
       taskSettings: tasks.settings,
       tasks: measured.tasks,
       candidates: measured.candidates,

@@ -101,8 +101,9 @@ describe('sweepCuts', () => {
   })
 
   it('continues where an earlier run of the same flags stopped, without running a batch again', async () => {
-    expect(saved.map(({ texts }) => Object.keys(texts).length)).toEqual([0, 2, 3])
-    const halfway: SweepProgress = JSON.parse(JSON.stringify(saved[1]))
+    const measured = saved.filter(({ chosen }) => chosen !== undefined)
+    expect(measured.map(({ texts }) => Object.keys(texts).length)).toEqual([0, 2, 3])
+    const halfway: SweepProgress = JSON.parse(JSON.stringify(measured[1]))
     const again: SweepProgress[] = []
     const resumed = await sweepCuts({
       ...MEASURED,
@@ -110,9 +111,9 @@ describe('sweepCuts', () => {
       onSaved: async (progress) => void again.push(structuredClone(progress)),
     })
     expect(withoutSpeed(resumed)).toEqual(withoutSpeed(sweep))
-    expect(again).toEqual([saved[2]])
+    expect(again).toEqual([measured[2]])
     await expect(sweepCuts({ ...MEASURED, maxLength: 23, resumeFrom: halfway })).rejects.toThrow(
-      'the sweep cannot be resumed: it was made with another model or other flags',
+      'the run cannot be resumed: `maxLength` was 24 and is 23',
     )
   })
 

@@ -5,7 +5,14 @@ import { lockOutput } from '../../../base/lock.js'
 import { ensureWritableFolder, writeFilesAtomically } from '../../../base/write-files.js'
 import type { RunRecord } from '../../../results/documents/run-record.js'
 import { prepareOutputFile } from './output-file.js'
-import { findOtherRun, findOtherRuns, isShardOrPartial, listResults, type OtherRun } from './saved-runs.js'
+import {
+  findOtherRun,
+  findOtherRuns,
+  isShardOrPartial,
+  listResults,
+  type OtherRun,
+  partialBeside,
+} from './saved-runs.js'
 
 interface ClaimOptions {
   run: RunRecord
@@ -82,8 +89,8 @@ export async function withFile<T>(
   if (!(await prepareOutputFile(path, inputs))) return work()
   const lock = await lockOutput(path)
   try {
-    const other = await findOtherRun(path, run, true)
-    if (!force && other !== null) throw conflict(path, [other])
+    const other = (await findOtherRun(path, run, true)) ?? (await findOtherRun(partialBeside(path), run))
+    if (!force && other !== null) throw conflict(other.path, [other])
     return await work()
   } finally {
     lock.release()

@@ -7,6 +7,7 @@ import { locateModel } from '../../../engine/model.js'
 import { evaluateAgainst } from '../../../jobs/evaluate/against.js'
 import { type EvaluationOptions, evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
 import { EVALUATION_LIST, TASK_LIST } from '../../../jobs/library/option-lists.js'
+import type { ResumeOptions, SavedWork } from '../../../jobs/run/saved-work.js'
 import type { TaskEvaluationOptions } from '../../../jobs/tasks/measure-tasks.js'
 import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
 import type { Block } from '../../../model/layers/block.js'
@@ -24,6 +25,7 @@ import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
 import { listSavedFiles, planRemoval, readRemovals } from './removal.js'
+import { partialPath, runResumable } from './resumable.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
 
 export interface EvaluateFlags
@@ -34,6 +36,7 @@ export interface EvaluateFlags
   task?: string[]
   against?: string
   logSamples?: string
+  resume?: boolean
   output?: string
   force?: boolean
   json?: boolean
@@ -52,25 +55,38 @@ export async function run(flags: EvaluateFlags): Promise<void> {
 }
 
 async function evaluate(flags: EvaluateFlags, run: RunRecord): Promise<void> {
-  const { output, logSamples } = flags
   const removals = await readRemovals(flags)
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
-  const samples: TaskSample[] = []
-  const measured = await runWithHooks(flags, async (hooks) => {
-    const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })
-    const model = { id, layers: config.layers, family: config.modelType }
-    const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
-    const candidates = plans.map(({ removed }) => removed)
-    return measure(flags, candidates, hooks, (sample) => samples.push(sample))
+  const path = partialPath(flags.output, run)
+  await runResumable<EvaluationWork>({ path, resume: flags.resume, run }, async (resuming) => {
+    const samples: TaskSample[] = []
+    const measured = await runWithHooks(flags, async (hooks) => {
+      const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })
+      const model = { id, layers: config.layers, family: config.modelType }
+      const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
+      const candidates = plans.map(({ removed }) => removed)
+      return measure(flags, candidates, { ...hooks, ...resuming, onDocument: (sample) => samples.push(sample) })
+    })
+    const result = { ...measured, run }
+    await writeFiles(flags, result, samples)
+    await show(result, flags)
   })
-  const result = { ...measured, run }
+}
+
+async function writeFiles(
+  { output, logSamples }: EvaluateFlags,
+  result: (EvaluationResult | TaskResult) & { run: RunRecord },
+  samples: TaskSample[],
+): Promise<void> {
   if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(result, null, 2)}\n`)
-  if (logSamples !== undefined) {
-    const lines = samples.map(
-      (sample) => `${JSON.stringify({ ...sample, run: digest(run), layerpruneVersion: VERSION })}\n`,
-    )
-    await writeFileAtomically(logSamples, lines.join(''))
-  }
+  if (logSamples === undefined) return
+  const lines = samples.map(
+    (sample) => `${JSON.stringify({ ...sample, run: digest(result.run), layerpruneVersion: VERSION })}\n`,
+  )
+  await writeFileAtomically(logSamples, lines.join(''))
+}
+
+async function show(result: EvaluationResult | TaskResult, flags: EvaluateFlags): Promise<void> {
   await printDocument(result, flags, (found, window) =>
     [
       ...(found.tasks === undefined ? [] : [formatTasks(found as TaskResult, window)]),
@@ -78,7 +94,7 @@ async function evaluate(flags: EvaluateFlags, run: RunRecord): Promise<void> {
       ...('perplexity' in found ? suggestCut(found, flags) : suggestCutByTasks(found)),
     ].join('\n\n'),
   )
-  for (const file of [output, logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
+  for (const file of [flags.output, flags.logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
 }
 
 /** The command for the cut with the lowest perplexity, if any is finite. */
@@ -132,21 +148,40 @@ function assertPossible({ task, against, maxMemory, shard, output, json }: Evalu
   }
 }
 
+/** What an evaluation has found out so far. */
+interface EvaluationWork {
+  texts?: SavedWork | undefined
+  tasks?: SavedWork | undefined
+}
+
+interface MeasuringHooks extends RunHooks {
+  resumeFrom: EvaluationWork | undefined
+  onSaved: (work: EvaluationWork) => Promise<void>
+  onDocument: (sample: TaskSample) => void
+}
+
 async function measure(
   { dataset, task: tasks, ...flags }: EvaluateFlags,
   candidates: Block[][],
-  hooks: RunHooks,
-  onDocument: (sample: TaskSample) => void,
+  { resumeFrom, onSaved, onDocument, ...hooks }: MeasuringHooks,
 ): Promise<EvaluationResult | TaskResult> {
+  const known = resumeFrom ?? {}
+  const keep = (part: keyof EvaluationWork): ResumeOptions => ({
+    resumeFrom: known[part],
+    onSaved: (work) => {
+      known[part] = work
+      return onSaved(known)
+    },
+  })
   const options = { ...pick(flags, EVALUATION_LIST.flags), ...hooks, candidates }
   const { against } = flags
-  if (dataset && against !== undefined) return evaluateAgainst({ ...options, dataset, against })
+  if (dataset && against !== undefined) return evaluateAgainst({ ...options, ...keep('texts'), dataset, against })
   const next = tasks && 'tasks'
   const onProgress = renamePhase(hooks.onProgress, 'perplexity', { next })
-  const evaluation = dataset && (await evaluatePerplexity({ ...options, dataset, onProgress }))
+  const evaluation = dataset && (await evaluatePerplexity({ ...options, ...keep('texts'), dataset, onProgress }))
   if (tasks === undefined) return evaluation!
   const ofTasks = { ...pick(flags, TASK_LIST.flags), tasks, onDocument }
-  const measured = await measureTasks({ ...options, ...ofTasks })
+  const measured = await measureTasks({ ...options, ...keep('tasks'), ...ofTasks })
   if (evaluation === undefined) return measured
   return {
     ...evaluation,

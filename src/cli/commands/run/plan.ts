@@ -1,6 +1,7 @@
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { PLAN_LIST } from '../../../jobs/library/option-lists.js'
 import { planLayers } from '../../../jobs/strategies/plan-layers.js'
+import type { PlanWork } from '../../../jobs/strategies/plan-memory.js'
 import type { PlanOptions } from '../../../jobs/strategies/plan-options.js'
 import type { Strategy } from '../../../jobs/strategies/strategy.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
@@ -12,10 +13,12 @@ import { formatPlan } from '../../terminal/plan.js'
 import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
+import { partialPath, runResumable } from './resumable.js'
 import { runWithHooks } from './run-hooks.js'
 
 export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_LIST)['flags'][number]> {
   dataset?: string[]
+  resume?: boolean
   output?: string
   force?: boolean
   json?: boolean
@@ -29,14 +32,18 @@ export async function run(flags: PlanFlags): Promise<void> {
 }
 
 async function makePlan(flags: PlanFlags, run: RunRecord): Promise<void> {
-  const { output } = flags
-  const made = await runWithHooks(flags, (hooks) => planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks }))
-  const plan = { ...made, run }
-  if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
-  await printDocument(plan, flags, (shown, window) =>
-    [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),
-  )
-  if (output !== undefined) printNote(`wrote the plan to ${output}`)
+  const { output, resume } = flags
+  await runResumable<PlanWork>({ path: partialPath(output, run), resume, run }, async (resuming) => {
+    const made = await runWithHooks(flags, (hooks) =>
+      planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks, ...resuming }),
+    )
+    const plan = { ...made, run }
+    if (output !== undefined) await writeFileAtomically(output, `${JSON.stringify(plan, null, 2)}\n`)
+    await printDocument(plan, flags, (shown, window) =>
+      [formatPlan(shown, window), ...suggestNext(shown, flags)].join('\n\n'),
+    )
+    if (output !== undefined) printNote(`wrote the plan to ${output}`)
+  })
 }
 
 /** Strategies that already measure the cut model, so `evaluate` is not suggested next. */

@@ -17,9 +17,14 @@ export interface OtherRun {
 
 const PLAN = 'plan.json'
 const SHARD = String.raw`(\.shard-\d+-of-\d+)?`
-const DOCUMENT = new RegExp(`^(similarity|sweep)${SHARD}(\\.partial)?\\.json$|^plan\\.json$`)
+const DOCUMENT = new RegExp(`^(similarity|sweep)${SHARD}((\\.verify)?\\.partial)?\\.json$|^plan\\.json$`)
 /** Drawn or written from a document beside it. */
 const VIEW = /^(layer_distances\.csv|distances\.svg|slice\.yaml|sweep\.(csv|svg))$/
+
+/** Where the run that writes a file keeps what it needs to go on. */
+export function partialBeside(output: string): string {
+  return `${output.replace(/\.json$/, '')}.partial.json`
+}
 
 /** Whether a folder's run owns a file of this name. */
 export function isResultName(name: string): boolean {

@@ -1,24 +1,30 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { LayerpruneError } from '../../../base/errors.js'
 import { formatQuantity } from '../../../base/format-numbers.js'
 import { renamePhase } from '../../../base/progress.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
 import { RUN_LIST, SIMILARITY_LIST } from '../../../jobs/library/option-lists.js'
 import type { RunRate } from '../../../jobs/run/run-rate.js'
+import type { SavedWork } from '../../../jobs/run/saved-work.js'
+import { StateFile } from '../../../jobs/run/state-file.js'
 import { measureSimilarity } from '../../../jobs/similarity/measure.js'
 import type { SimilarityOptions } from '../../../jobs/similarity/options.js'
 import { VERIFIED_DISTANCE_TEXTS } from '../../../jobs/strategies/verification-sizes.js'
+import type { RunRecord } from '../../../results/documents/run-record.js'
 import type { SimilarityResult } from '../../../results/documents/similarity-result.js'
+import type { Verification } from '../../../results/documents/verification.js'
 import { printNote, printWarning, setQuiet } from '../../terminal/output.js'
 import { createProgress, type ProgressDisplay } from '../../terminal/progress.js'
 import { formatRoofline } from '../../terminal/roofline.js'
 import { adviseCheck, MEASURED_SHARE } from './check-advice.js'
-import { type CheckpointFile, openCheckpointFile } from './checkpoint-file.js'
 import { type ClaimedFolder, withFolder } from './claim-output.js'
 import { listenForInterruption } from './interruption.js'
 import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
-import { nameResult, writeResultFiles } from './result-files.js'
+import { nameResult, type VerifiedResult, writeResultFiles } from './result-files.js'
+import { describeKept, runResumable } from './resumable.js'
 import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
 
@@ -52,8 +58,8 @@ async function measureInto(folder: ClaimedFolder, given: SimilarityFlags): Promi
     plotting!.assertPlotFile(path)
     await prepareOutputFile(path, [flags.dataset].flat())
   }
-  const checkpoint = openCheckpointFile(output, { shard: flags.shard, run }, printWarning)
-  const resumeFrom = await findEarlierRun(checkpoint, flags)
+  const checkpoint = openCheckpoint(output, { shard: flags.shard, run })
+  const resumeFrom = await findEarlierRun(checkpoint, flags.resume)
   const interruption = listenForInterruption(() =>
     printNote('stopping after the current batch; press Ctrl-C again to stop at once'),
   )
@@ -64,11 +70,15 @@ async function measureInto(folder: ClaimedFolder, given: SimilarityFlags): Promi
     const result = { ...measured, run }
     if (flags.json) noteSkippedRows(result)
     let written = await writeResultFiles(folder, result)
+    let verified: VerifiedResult = result
+    if (flags.verify !== undefined) {
+      // a run that is resumed during the check finds all distances there
+      await checkpoint.save()
+      verified = { ...result, verification: await checkBestBlocks(flags, result, { signal, progress }) }
+      written = await writeResultFiles(folder, verified)
+    }
     await checkpoint.remove()
-    const verification = await checkBestBlocks(flags, result, { signal, progress })
     progress.stop()
-    const verified = { ...result, ...(verification && { verification }) }
-    if (verification) written = await writeResultFiles(folder, verified)
     for (const path of plots) {
       await writeFileAtomically(path, await plotting!.drawPlot(result, path, { kind: 'heatmap' }))
     }
@@ -90,20 +100,33 @@ function leaveTextsToCheck(flags: SimilarityFlags): SimilarityFlags {
   return { ...flags, datasetSize: VERIFIED_DISTANCE_TEXTS }
 }
 
+/** The partial result of a run, from which it can be resumed however it ends. */
+function openCheckpoint(folder: string, { shard, run }: Pick<SimilarityResult, 'shard' | 'run'>): Checkpoint {
+  return new StateFile(join(folder, `${nameResult({ ...(shard && { shard }) })}.partial.json`), {
+    encode: (partial) => `${JSON.stringify({ ...partial, run }, null, 2)}\n`,
+    onFailure: printWarning,
+  })
+}
+
 async function findEarlierRun(
-  checkpoint: CheckpointFile,
-  { resume }: SimilarityFlags,
+  { path }: Checkpoint,
+  resume: boolean | undefined,
 ): Promise<SimilarityResult | undefined> {
-  const found = resume ? await checkpoint.read() : undefined
-  if (found) {
-    printNote(`continuing after the ${formatQuantity(found.dataset.samples, 'text')} of ${checkpoint.path}`)
-  } else if (resume) {
-    printNote(`there is no ${checkpoint.path} to resume: starting from the beginning`)
-  } else if (checkpoint.exists()) {
-    printNote(`${checkpoint.path} of an earlier run will be overwritten; --resume would continue it`)
+  if (!existsSync(path)) {
+    if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
+    return undefined
   }
+  if (!resume) {
+    printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
+    return undefined
+  }
+  const { readSimilarityResult } = await import('../../../results/documents/read-saved.js')
+  const found = await readSimilarityResult(path)
+  printNote(`continuing after the ${formatQuantity(found.dataset.samples, 'text')} of ${path}`)
   return found
 }
+
+type Checkpoint = StateFile<SimilarityResult>
 
 interface Hooks {
   signal: AbortSignal
@@ -113,7 +136,7 @@ interface Hooks {
 /** Measures with a progress bar, and leaves a checkpoint however the run ends. */
 async function measure(
   flags: SimilarityFlags,
-  checkpoint: CheckpointFile,
+  checkpoint: Checkpoint,
   { resumeFrom, signal, progress }: Hooks & { resumeFrom: SimilarityResult | undefined },
 ): Promise<{ result: SimilarityResult; rate: RunRate | null }> {
   const next = flags.verify && `perplexity of ${formatQuantity(flags.verify, 'block')}`
@@ -126,7 +149,7 @@ async function measure(
       signal,
       onProgress: renamePhase(progress.update, 'distances', { next: next || undefined }),
       onDownload: reportDownload(progress.update),
-      onBatch: (takePartial) => checkpoint.writeSometimes(takePartial),
+      onBatch: (takePartial) => checkpoint.note(takePartial),
       onPartialResult: (result) => {
         partial = result
       },
@@ -139,19 +162,25 @@ async function measure(
     return { result, rate }
   } catch (error) {
     progress.stop()
-    if (partial) {
-      await checkpoint.write(partial)
-      printWarning(
-        `what was measured so far (${formatQuantity(partial.dataset.samples, 'text')}) is in ${checkpoint.path}, marked partial; --resume continues from it`,
-      )
-    }
+    if (partial !== undefined) await sayWhatIsKept(checkpoint, partial)
     throw error
   }
 }
 
-async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult, { signal, progress }: Hooks) {
-  const { verify, verifySize } = flags
-  if (verify === undefined) return undefined
+async function sayWhatIsKept(checkpoint: Checkpoint, partial: SimilarityResult): Promise<void> {
+  await checkpoint.note(() => partial)
+  const isSaved = await checkpoint.save()
+  const texts = ` (${formatQuantity(partial.dataset.samples, 'text')})`
+  if (checkpoint.isWritten) printWarning(describeKept(checkpoint.path, isSaved, texts))
+}
+
+async function checkBestBlocks(
+  flags: SimilarityFlags,
+  result: SimilarityResult & { run: RunRecord },
+  { signal, progress }: Hooks,
+): Promise<Verification> {
+  const { verifySize, output, resume } = flags
+  const verify = flags.verify!
   const { id, samples, skipped } = result.dataset
   if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
     throw new LayerpruneError(
@@ -161,17 +190,23 @@ async function checkBestBlocks(flags: SimilarityFlags, result: SimilarityResult,
   }
   printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
   const { verifyBlocks } = await import('../../../jobs/strategies/verify-blocks.js')
-  return verifyBlocks({
-    ...pick(flags, RUN_LIST.flags),
-    signal,
-    onProgress: progress.update,
-    distances: result.distances,
-    layersToSkip: result.layersToSkip,
-    verify,
-    verifySize,
-    // at least as many as were read
-    datasetSkip: flags.datasetSize ?? samples + skipped.empty,
-  })
+  const path = join(output, `${nameResult(result)}.verify.partial.json`)
+  return runResumable<SavedWork, Verification>(
+    { path, resume: resume && existsSync(path), run: result.run },
+    (resuming) =>
+      verifyBlocks({
+        ...pick(flags, RUN_LIST.flags),
+        ...resuming,
+        signal,
+        onProgress: progress.update,
+        distances: result.distances,
+        layersToSkip: result.layersToSkip,
+        verify,
+        verifySize,
+        // at least as many as were read
+        datasetSkip: flags.datasetSize ?? samples + skipped.empty,
+      }),
+  )
 }
 
 function noteSkippedRows({ dataset }: SimilarityResult): void {

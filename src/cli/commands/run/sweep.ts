@@ -1,9 +1,6 @@
-import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LayerpruneError, UsageError } from '../../../base/errors.js'
-import { formatList, formatQuantity } from '../../../base/format-numbers.js'
-import { writeFileAtomically } from '../../../base/write-files.js'
+import { UsageError } from '../../../base/errors.js'
+import { formatList } from '../../../base/format-numbers.js'
 import { SWEEP_LIST } from '../../../jobs/library/option-lists.js'
 import type { SweepOptions, SweepStrategy } from '../../../jobs/sweep/options.js'
 import type { SweepProgress } from '../../../jobs/sweep/progress.js'
@@ -20,6 +17,7 @@ import { type ClaimedFolder, withFolder } from './claim-output.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { recordRun } from './record-run.js'
+import { runResumable } from './resumable.js'
 import { runWithHooks } from './run-hooks.js'
 
 export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flags'][number]> {
@@ -45,25 +43,23 @@ export async function run(flags: SweepFlags): Promise<void> {
 }
 
 async function sweepInto(folder: ClaimedFolder, flags: SweepFlags): Promise<void> {
-  const { output, strategy: strategies, task: tasks, shard } = flags
+  const { output, strategy: strategies, task: tasks, shard, resume } = flags
   const { run } = folder
-  const partial = join(output, `${nameSweep({ shard })}.partial.json`)
-  const resumeFrom = await readProgress(partial, flags)
-  const swept = await runWithHooks(flags, (hooks) =>
-    sweepCuts({
-      ...pick(flags, SWEEP_LIST.flags),
-      strategies,
-      tasks,
-      resumeFrom,
-      ...hooks,
-      onNote: printOnce(printNote),
-      onSaved: (progress) => writeFileAtomically(partial, `${JSON.stringify({ run, ...progress })}\n`),
-    }),
-  )
-  const result = { ...swept, run }
-  const written = await writeSweepFiles(folder, result)
-  await rm(partial, { force: true })
-  await showSweep(result, flags, written)
+  const path = join(output, `${nameSweep({ shard })}.partial.json`)
+  await runResumable<SweepProgress>({ path, resume, run }, async (resuming) => {
+    const swept = await runWithHooks(flags, (hooks) =>
+      sweepCuts({
+        ...pick(flags, SWEEP_LIST.flags),
+        strategies,
+        tasks,
+        ...resuming,
+        ...hooks,
+        onNote: printOnce(printNote),
+      }),
+    )
+    const result = { ...swept, run }
+    await showSweep(result, flags, await writeSweepFiles(folder, result))
+  })
 }
 
 /** Writes a sweep: JSON (of a shard only this), table, curves, recommended plan; returns the names of the files. */
@@ -118,25 +114,4 @@ function namesOf({ id, shares }: SweepResult['dataset']): string[] {
 
 function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {
   return shard === undefined ? 'sweep' : `sweep.shard-${shard.index}-of-${shard.count}`
-}
-
-async function readProgress(path: string, { resume }: SweepFlags): Promise<SweepProgress | undefined> {
-  if (!existsSync(path)) {
-    if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
-    return undefined
-  }
-  if (!resume) {
-    printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
-    return undefined
-  }
-  try {
-    const progress: SweepProgress = JSON.parse(await readFile(path, 'utf8'))
-    printNote(`continuing after the ${formatQuantity(Object.keys(progress.texts).length, 'text')} of ${path}`)
-    return progress
-  } catch (cause) {
-    throw new LayerpruneError(`${path} is not the progress of an interrupted sweep: ${(cause as Error).message}`, {
-      hint: 'start again without --resume',
-      cause,
-    })
-  }
 }

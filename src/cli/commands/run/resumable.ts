@@ -1,0 +1,79 @@
+import { existsSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { digest } from '../../../base/digest.js'
+import { InterruptedError, LayerpruneError } from '../../../base/errors.js'
+import { StateFile } from '../../../jobs/run/state-file.js'
+import type { RunRecord } from '../../../results/documents/run-record.js'
+import { printNote, printWarning } from '../../terminal/output.js'
+import { partialBeside } from './saved-runs.js'
+
+/** What a job takes and gives to be resumed. */
+interface Resuming<State> {
+  resumeFrom: State | undefined
+  onSaved: (state: State) => Promise<void>
+}
+
+/**
+ * Runs a job, and what writes its result, with what it has found out so far in a file, from which `resume` continues.
+ * The file is removed once that is done.
+ * @param path  of the file
+ * @param run   whose work it is, so that another run does not replace it unasked
+ * @throws LayerpruneError if the file that is to be resumed is not JSON; and as `work`
+ */
+export async function runResumable<State, Result = void>(
+  { path, resume, run }: { path: string; resume: boolean | undefined; run: RunRecord },
+  work: (resuming: Resuming<State>) => Promise<Result>,
+): Promise<Result> {
+  const resumeFrom = await readState<State>(path, resume)
+  const file = new StateFile(path, {
+    encode: (state: State) => `${JSON.stringify({ run, ...state })}\n`,
+    onFailure: printWarning,
+  })
+  try {
+    const result = await work({ resumeFrom, onSaved: (state) => file.note(() => state) })
+    await file.remove()
+    return result
+  } catch (error) {
+    const isSaved = await file.save()
+    const isResumed = resumeFrom !== undefined && error instanceof InterruptedError
+    if (file.isWritten || isResumed) printWarning(describeKept(path, isSaved))
+    throw error
+  }
+}
+
+/** @param isSaved  whether all is in the file, or only what was known at an earlier time */
+export function describeKept(path: string, isSaved: boolean, what = ''): string {
+  return isSaved
+    ? `what was measured so far${what} is in ${path}; --resume continues from it`
+    : `only a part of what was measured so far is in ${path}; --resume continues from it`
+}
+
+/**
+ * Where the state of a job is kept: beside its result or, if that is no file, in the working folder under a name that
+ * depends on the flags, so that another job there does not take its place.
+ */
+export function partialPath(output: string | undefined, run: RunRecord): string {
+  const isFile = output !== undefined && (!existsSync(output) || statSync(output).isFile())
+  return isFile ? partialBeside(output) : `layerprune-${run.command}-${digest(run).slice(0, 8)}.partial.json`
+}
+
+async function readState<State>(path: string, resume: boolean | undefined): Promise<State | undefined> {
+  if (!existsSync(path)) {
+    if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
+    return undefined
+  }
+  if (!resume) {
+    printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
+    return undefined
+  }
+  try {
+    const state: State = JSON.parse(await readFile(path, 'utf8'))
+    printNote(`continuing from ${path}`)
+    return state
+  } catch (cause) {
+    throw new LayerpruneError(`${path} is not the state of a stopped run: ${(cause as Error).message}`, {
+      hint: 'start again without --resume',
+      cause,
+    })
+  }
+}
