@@ -15,7 +15,7 @@ At the end both models read a text of 256 tokens, to say how fast they are, and 
 of others that they were not repaired or chosen on, 40 tokens each, the most likely one each time.
 --repair changes float weights only, not quantised graphs. It never measures on the texts that it fits on.
 --heal trains safetensors. With it, all is measured on the first texts of --dataset, which nothing is fitted or trained
-on. Ctrl-C stops the training, and the same command with --resume continues it.
+on. Ctrl-C stops a repair or a training, and the same command with --resume continues it.
 
 Examples:
   layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned

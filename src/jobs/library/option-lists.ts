@@ -138,6 +138,7 @@ export const REPAIR_LIST = {
     ...WEIGHTS,
     ...(['datasetRevision', 'textLines', 'batchSize', 'device'] as const),
     ...(['removed', 'onPhases', 'evaluateFirst'] as const),
+    ...RESUMING,
     ...HOOKS,
   ],
   required: ['model', 'dataset', 'removed'],

@@ -66,23 +66,17 @@ export function countGroups(products: ClosingProduct[]): number[] {
  * that, because attention depends on them.
  *
  * Outputs, summed over tokens: feature times feature in panels, feature times residual [features, hidden], and the
- * residual sum of squares [1, 1]. Then what later graphs read: of several products `PRODUCT_INPUT`, of one alone
- * `FEATURES` and `OWN_STATE`.
+ * residual sum of squares [1, 1]. Then, of several products, what later graphs read: `PRODUCT_INPUT`.
  */
 export function takeMomentsGraph(decoder: DecoderGraph, options: FitGraphOptions): DecoderGraph {
   const { products } = options
   return editLayer(decoder, options, (graph, tensors) => {
-    const { features, state, stateType } = tensors
-    graph.output = [
-      ...writeMoments(graph, tensors, products),
-      ...(products.length > 1
-        ? [writeOutput(graph, products[0]!.input, PRODUCT_INPUT)]
-        : [writeOutput(graph, features, FEATURES, DataType.FLOAT), writeOutput(graph, state, OWN_STATE, stateType)]),
-    ]
+    const inputs = products.length > 1 ? [writeOutput(graph, products[0]!.input, PRODUCT_INPUT)] : []
+    graph.output = [...writeMoments(graph, tensors, products), ...inputs]
   })
 }
 
-/** A layer as a graph that returns its own output and the features of one product, as `takeMomentsGraph` does. */
+/** A layer as a graph that returns its own output and the features of one product. */
 export function takeFeaturesGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
   return editLayer(decoder, { products: [product] }, (graph, { features, state, stateType }) => {
     graph.output = [
@@ -112,7 +106,7 @@ export function takeChangedGraph(decoder: DecoderGraph, products: ClosingProduct
   })
 }
 
-/** What `takeChangedGraph` returns, from what `takeMomentsGraph` returned: a graph of no layer. */
+/** What `takeChangedGraph` returns, from what `takeFeaturesGraph` returned: a graph of no layer. */
 export function takeAddingGraph(decoder: DecoderGraph, product: ClosingProduct): DecoderGraph {
   return editNoLayer(decoder, product, (graph, stateType) => {
     graph.input.push(makeValueInfo(CHANGE_INPUT, DataType.FLOAT, ['features', 'hidden']))

@@ -6,7 +6,7 @@ import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { ClosingProduct } from './closing-product.js'
-import { type FitReading, type LayerFit, openLayerFit } from './layer-fit.js'
+import { type LayerFit, openLayerFit } from './layer-fit.js'
 import { makeReplacements, type WeightChange } from './make-replacements.js'
 import { joinMoments, type Moments, makeMoments, type SplitMoments, takeLastProduct } from './moments.js'
 import type { PhaseMeter, RepairPhase } from './phase-meter.js'
@@ -19,8 +19,6 @@ export interface FittedLayer {
   changes: WeightChange[]
   /** Share of the squared error on held-out texts that remains after the changes, 0 to 1. */
   heldOutShare: number
-  /** The layer's output with the changes, by batch. */
-  states: Kept[]
 }
 
 /** A batch of texts between two layers of the repaired model. */
@@ -61,12 +59,33 @@ export async function fitLayer(
     const before = reading.moments.heldOut.squares
     const shareOf = (squares: number) => (before === 0 ? 0 : squares / before)
     const last = fitted.length === 1 ? undefined : await fitting.chooseForLast(fitted, reading)
-    const { heldOutSquares, ...all } = await fitting.fitInOrder(decoder, fitted, reading, last?.ridge)
+    const { heldOutSquares, changes } = await fitting.fitInOrder(decoder, fitted, reading, last?.ridge)
     if (last === undefined || !(last.heldOutSquares < heldOutSquares)) {
-      return { ...all, heldOutShare: shareOf(heldOutSquares) }
+      return { changes, heldOutShare: shareOf(heldOutSquares) }
     }
-    const changed = await fitting.changeLast(decoder, fitted, reading, last.ridge)
-    return { ...changed, heldOutShare: shareOf(last.heldOutSquares) }
+    const alone = await fitting.fitLast(fitted, reading, last.ridge)
+    return { changes: [alone], heldOutShare: shareOf(last.heldOutSquares) }
+  } finally {
+    await fitting.close()
+  }
+}
+
+/**
+ * The output of a layer with its products changed, by batch: of a fit that was just made, or is known from a run that
+ * was stopped.
+ * @param changes  of one layer, in the order of its products
+ */
+export async function changeLayer(
+  decoder: DecoderGraph,
+  config: ModelConfig,
+  changes: WeightChange[],
+  batches: KeptBatch[],
+  options: FitOptions,
+): Promise<Kept[]> {
+  const fitting = new LayerFitting(config, batches, options)
+  try {
+    const before = await makeReplacements(decoder, changes.slice(0, -1))
+    return await fitting.change(replaceWeights(decoder, before), changes.at(-1)!)
   } finally {
     await fitting.close()
   }
@@ -76,11 +95,9 @@ export async function fitLayer(
 interface Reading {
   fit: LayerFit
   moments: SplitMoments
-  /** By batch: for several products the input of the first; for one its features and the layer's own output. */
-  left: Kept[][]
+  /** The input of the first of several products, by batch. */
+  inputs: (Kept | undefined)[]
 }
-
-type Changed = Omit<FittedLayer, 'heldOutShare'>
 
 /** The products of one layer on their way to a fit. */
 class LayerFitting {
@@ -106,15 +123,15 @@ class LayerFitting {
     work?.startReading(products, place)
     const fit = await this.#open(decoder, products, fitted.slice(0, place))
     const [sum, heldOut] = [0, 1].map(() => makeMoments(fit.groups, products[0]!.outputs)) as [Moments, Moments]
-    const left = await this.#eachBatch('moments', async (batch, index) => {
+    const read = await this.#eachBatch('moments', async (batch, index) => {
       const given = await readAll(inputs[index] ?? [])
       const [state, target] = (await readAll([batch.state, batch.target])) as [State, State]
       const moments = isHeldOut(index) ? heldOut : sum
-      const read = await fit.addMoments({ texts: batch.texts, state, target, given }, moments)
+      const input = await fit.addMoments({ texts: batch.texts, state, target, given }, moments)
       work?.addedMoments()
-      return Promise.all(listTensors(read).map((tensor) => this.#options.store.keep(tensor)))
+      return input && this.#options.store.keep(input)
     })
-    return { fit, moments: { fitted: sum, heldOut }, left }
+    return { fit, moments: { fitted: sum, heldOut }, inputs: read }
   }
 
   /** The ridge of the closing product if it alone is changed. */
@@ -135,7 +152,7 @@ class LayerFitting {
     fitted: ClosingProduct[],
     first: Reading,
     firstTried: number | undefined,
-  ): Promise<Changed & { heldOutSquares: number }> {
+  ): Promise<{ changes: WeightChange[]; heldOutSquares: number }> {
     const changes: WeightChange[] = []
     const inputs: Kept[][] = this.#batches.map(() => [])
     let current = decoder
@@ -147,35 +164,30 @@ class LayerFitting {
       const values = await this.#solve(joinMoments(reading.moments), ridge)
       const own = values.slice(0, reading.fit.groups[0]! * product.outputs)
       changes.push({ product, values: own, ridge })
-      const { fit, left } = reading
       if (place === fitted.length - 1) {
-        const states = await this.#addToEach(async (_, index) => {
-          const [features, state] = (await readAll(left[index]!)) as [Tensor, State]
-          for (const kept of [...left[index]!, ...inputs[index]!]) kept.free()
-          return fit.addChange({ features, state }, values)
-        })
-        return { changes, states, heldOutSquares }
+        for (const kept of inputs.flat()) kept.free()
+        return { changes, heldOutSquares }
       }
-      for (const [index, [input]] of left.entries()) inputs[index]!.push(input!)
+      for (const [index, input] of reading.inputs.entries()) inputs[index]!.push(input!)
       current = replaceWeights(current, await makeReplacements(current, changes.slice(-1)))
     }
     throw new Error('a layer is fitted by one product at least')
   }
 
-  /** Changes the closing product alone; `reading` covers all products and the moments of all texts in one sum. */
-  async changeLast(
-    decoder: DecoderGraph,
-    fitted: ClosingProduct[],
-    { moments }: Reading,
-    ridge: number,
-  ): Promise<Changed> {
-    const product = fitted.at(-1)!
+  /** Fits the closing product alone; `reading` covers all products and the moments of all texts in one sum. */
+  async fitLast(fitted: ClosingProduct[], { moments }: Reading, ridge: number): Promise<WeightChange> {
     const values = await this.#solve(takeLastProduct(moments.fitted), ridge)
+    return { product: fitted.at(-1)!, values, ridge }
+  }
+
+  /** @param decoder  with the products before it changed */
+  async change(decoder: DecoderGraph, { product, values }: WeightChange): Promise<Kept[]> {
     const fit = await this.#open(decoder, [product], [])
-    const states = await this.#addToEach(async ({ texts, state }) =>
-      fit.change({ texts, state: (await state.read()) as State }, values),
-    )
-    return { changes: [{ product, values, ridge }], states }
+    return this.#eachBatch('changing', async ({ texts, state }) => {
+      const changed = await fit.change({ texts, state: (await state.read()) as State }, values)
+      this.#options.work?.addedChange()
+      return this.#options.store.keep(changed)
+    })
   }
 
   #choose(moments: SplitMoments, firstTried?: number): Promise<ChosenRidge> {
@@ -196,14 +208,6 @@ class LayerFitting {
     return fit
   }
 
-  #addToEach(add: (batch: KeptBatch, index: number) => Promise<State>): Promise<Kept[]> {
-    return this.#eachBatch('changing', async (batch, index) => {
-      const state = await add(batch, index)
-      this.#options.work?.addedChange()
-      return this.#options.store.keep(state)
-    })
-  }
-
   async #eachBatch<T>(phase: RepairPhase, run: (batch: KeptBatch, index: number) => Promise<T>): Promise<T[]> {
     const results: T[] = []
     for (const [index, batch] of this.#batches.entries()) {
@@ -212,10 +216,6 @@ class LayerFitting {
     }
     return results
   }
-}
-
-function listTensors({ input, alone }: FitReading): Tensor[] {
-  return alone === undefined ? [input!] : [alone.features, alone.state]
 }
 
 function readAll(kept: Kept[]): Promise<Tensor[]> {

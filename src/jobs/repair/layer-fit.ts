@@ -22,7 +22,6 @@ import {
   RESIDUAL_PRODUCTS,
   RESIDUAL_SQUARES,
   TARGET_INPUT,
-  takeAddingGraph,
   takeChangedGraph,
   takeMomentsGraph,
 } from './fit-graph.js'
@@ -44,24 +43,17 @@ export interface FitBatch {
   given?: Tensor[]
 }
 
-/** What reading the moments of a batch leaves for later. */
-export interface FitReading {
-  /** The input of the first of several products. */
-  input?: Tensor
-  /** For a single product its features, [batch * tokens, features], and the layer's own output. */
-  alone?: { features: Tensor; state: State }
-}
-
 /** A layer whose products are fitted; its sessions are loaded when they are first used. */
 export interface LayerFit {
   /** As moments have them. */
   groups: number[]
-  /** Adds the moments of a batch to others; throws LayerpruneError if a value on the way is not finite. */
-  addMoments(batch: FitBatch, moments: Moments): Promise<FitReading>
+  /**
+   * Adds the moments of a batch to others; throws LayerpruneError if a value on the way is not finite.
+   * @returns the input of the first of several products
+   */
+  addMoments(batch: FitBatch, moments: Moments): Promise<Tensor | undefined>
   /** The output of the layer with its products changed. */
   change(batch: Pick<FitBatch, 'texts' | 'state'>, change: Float32Array): Promise<State>
-  /** The same of a single product, from what reading its moments left. */
-  addChange(alone: { features: Tensor; state: State }, change: Float32Array): Promise<State>
   close(): Promise<void>
 }
 
@@ -89,7 +81,6 @@ export async function openLayerFit(
   }
   const openMoments = lazily(() => takeMomentsGraph(decoder, { products, given }))
   const openChanged = lazily(() => takeChangedGraph(decoder, products))
-  const openAdding = lazily(() => takeAddingGraph(decoder, products[0]!))
   const closing = products.at(-1)!
   return {
     groups: countGroups(products),
@@ -101,9 +92,7 @@ export async function openLayerFit(
       const fed = { ...own, [STATE_INPUT]: state, [TARGET_INPUT]: target, [PRESENT_INPUT]: present }
       const outputs = await runner.run(runner.makeFeeds(texts, tokens, fed))
       addMoments(moments, readMoments(outputs, closing, moments.features.panels.length))
-      return products.length > 1
-        ? { input: outputs[PRODUCT_INPUT]! }
-        : { alone: { features: outputs[FEATURES]!, state: outputs[OWN_STATE] as State } }
+      return outputs[PRODUCT_INPUT]
     },
     async change({ texts, state }, change) {
       const runner = await openChanged()
@@ -116,7 +105,6 @@ export async function openLayerFit(
       }
       return (await runner.run(runner.makeFeeds(texts, tokens, feeds)))[CHANGED_STATE] as State
     },
-    addChange: async (alone, change) => addChange(ort, await openAdding(), closing, alone, change),
     close: () => releaseAll(opened),
   }
 }

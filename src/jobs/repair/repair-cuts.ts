@@ -8,14 +8,15 @@ import type { EncodedText } from '../../texts/tokens/windows.js'
 import { countParameters } from '../run/parameters.js'
 import { CalibrationStates } from './calibration-states.js'
 import { type ClosingProduct, findProducts } from './closing-product.js'
-import { type FitOptions, type FittedLayer, fitLayer } from './fit-layer.js'
+import { changeLayer, type FitOptions, type FittedLayer, fitLayer } from './fit-layer.js'
 import { PhaseMeter } from './phase-meter.js'
 import type { RepairLayers } from './repair-layers.js'
+import { KnownFits } from './repair-state.js'
 import { type RepairSizes, RepairWork } from './repair-work.js'
 import { TensorStore } from './tensor-store.js'
 import { openTileProducts } from './tile-products.js'
 
-export interface LayerRepair extends Omit<FittedLayer, 'states'> {
+export interface LayerRepair extends FittedLayer {
   layer: number
   /** The layers removed after it; null if it comes after a cut and was fitted to its own output in the whole model. */
   removed: Block | null
@@ -30,6 +31,8 @@ export interface RepairOptions extends SessionOptions {
   /** Keeps states of the texts; in memory if omitted. */
   store?: TensorStore | undefined
   meter?: PhaseMeter | undefined
+  /** Knows the fits of a run that is resumed. */
+  known?: KnownFits | undefined
   signal?: AbortSignal | undefined
   onProgress?: OnProgress | undefined
 }
@@ -53,6 +56,7 @@ const WORTHWHILE_SHARE = 0.97
  */
 export async function repairCuts(model: Model, options: RepairOptions): Promise<LayerRepair[]> {
   const { layers, batches, removed, meter = new PhaseMeter(), store = new TensorStore() } = options
+  const { known = new KnownFits() } = options
   const { signal, onProgress, threads, device } = options
   const cuts = findRepairs(model, removed)
   const first = cuts[0]!.block.start - 1
@@ -75,15 +79,13 @@ export async function repairCuts(model: Model, options: RepairOptions): Promise<
       await meter.time('whole model', () => running.runWhole(goal, (layers) => work.ranLayers(layers)))
       const fitted: ClosingProduct[] | undefined =
         cut?.products ?? (afterCut ? findProductsIfAny(model, layer) : undefined)
-      const repair: FittedLayer | undefined =
-        fitted && (await fitLayer(model.decoder, model.config, fitted, running.pairs(), fitting))
+      const fit = () => fitLayer(model.decoder, model.config, fitted!, running.pairs(), fitting)
+      const repair: FittedLayer | undefined = fitted && (await known.find(layer, fitted, fit))
       afterCut = repair !== undefined && (cut !== undefined || repair.heldOutShare <= WORTHWHILE_SHARE)
       if (repair !== undefined && afterCut) {
-        const { states, ...rest } = repair
-        repairs.push({ ...rest, layer, removed: cut?.block ?? null })
-        running.setRepaired(states)
+        repairs.push({ ...repair, layer, removed: cut?.block ?? null })
+        running.setRepaired(await changeLayer(model.decoder, model.config, repair.changes, running.pairs(), fitting))
       } else if (layer < last.start) {
-        for (const state of repair?.states ?? []) state.free()
         await meter.time('changing', () => running.runRepaired(layer, goal))
       }
       layer = goal

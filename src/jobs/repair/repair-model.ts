@@ -1,14 +1,17 @@
+import { digest } from '../../base/digest.js'
 import { InterruptedError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
-import { openModel, prepareModel } from '../../engine/model.js'
+import { type Model, openModel, prepareModel } from '../../engine/model.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import type { Block } from '../../model/layers/block.js'
 import type { ReadingOptions } from '../../texts/data/dataset.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { countScoredBytes } from '../evaluate/scored-bytes.js'
+import { describeModel } from '../run/describe-model.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
+import { identifyWork, type ResumeOptions } from '../run/saved-work.js'
 import { makeReplacements } from './make-replacements.js'
 import { measureRepair } from './measure-repair.js'
 import { type PhaseFigures, PhaseMeter } from './phase-meter.js'
@@ -16,10 +19,11 @@ import { findRepairs, repairCuts } from './repair-cuts.js'
 import { openRepairLayers, type RepairLayers } from './repair-layers.js'
 import { limitRepairMemory } from './repair-memory.js'
 import { makeRepairReport, type RepairReport } from './repair-report.js'
+import { KnownFits, type RepairState } from './repair-state.js'
 import { type RepairTextOptions, type RepairTexts, readRepairTexts } from './repair-texts.js'
 import { TensorStore } from './tensor-store.js'
 
-export interface RepairModelOptions extends RepairTextOptions {
+export interface RepairModelOptions extends RepairTextOptions, ResumeOptions<RepairState> {
   removed: Block[]
   /** Tokens read of each text; if omitted, 256 or the model's limit. */
   maxLength?: number | undefined
@@ -59,8 +63,9 @@ export async function repairModel(
     const room = maxMemory && limitRepairMemory(model, { layers, removed, batches }, maxMemory)
     const kept = new TensorStore(room)
     store = kept
+    const known = await openKnown(model, texts, options)
     const repairs = await repairCuts(model, {
-      ...session,
+      ...{ ...session, known },
       layers,
       store,
       meter,
@@ -89,12 +94,24 @@ export async function repairModel(
     options.onPhases?.(meter.figures())
     return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
   } catch (cause) {
-    throw signal?.aborted ? new InterruptedError('before the repair was complete; nothing is left of it') : cause
+    throw signal?.aborted ? new InterruptedError('before the repair was complete') : cause
   } finally {
     tokenizer?.close()
     await layers?.close()
     await store?.close()
   }
+}
+
+/** @throws LayerpruneError if what is resumed is of another repair */
+async function openKnown(model: Model, { calibration }: RepairTexts, options: RepairModelOptions): Promise<KnownFits> {
+  const { resumeFrom, onSaved, ...named } = options
+  if (resumeFrom === undefined && onSaved === undefined) return new KnownFits()
+  const { fingerprint } = await describeModel(model, options)
+  const identity = {
+    ...identifyWork(fingerprint, named),
+    'the texts to fit on': digest(calibration.batches.flat().map(({ ids }) => ids)).slice(0, 12),
+  }
+  return new KnownFits(identity, { resumeFrom, onSaved })
 }
 
 /** Opens the model and reads the texts; the tokenizer is to be closed. */

@@ -128,7 +128,7 @@ export class RepairWork {
     return {
       // of the products of features with each other, half are the others again
       moments: this.#layerCost + tokens * features * (features + 2 * hidden),
-      change: 2 * tokens * features * hidden,
+      change: this.#layerCost + 2 * tokens * features * hidden,
       solution: FLOAT64_COST * (features ** 3 / 3 + 3 * features ** 2 * hidden),
     }
   }

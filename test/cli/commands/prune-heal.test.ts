@@ -78,7 +78,6 @@ const FLAGS = { model: 'model', output: 'out', speed: false, dataset: ['texts.js
 it.each<[Partial<PruneFlags>, string]>([
   [{ heal: true, dataset: undefined }, '--heal needs texts to train on: give --dataset'],
   [{ healSteps: 3 }, '--heal-steps requires --heal'],
-  [{ resume: true }, '--resume requires --heal'],
   [{ heal: true, dryRun: true }, '--heal cannot be combined with --dry-run'],
   [
     { heal: true, allDtypes: true },

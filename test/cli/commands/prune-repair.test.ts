@@ -190,6 +190,7 @@ hint: give more texts with --dataset or --dataset-size
       runProgram(['prune', '--model', MODEL, '--drop', '5', '-o', 'out', ...flags], { cwd })
     const fitted = await without(...texts, '--dataset-size', '8')
     expect(fitted.stderr).toContain('--dataset-size requires --repair')
+    expect((await without('--resume')).stderr).toContain('--resume requires --repair or --heal')
     expect((await without('--verbose')).stderr).toContain('--verbose requires --repair')
     expect((await without('--max-memory', '1GB')).stderr).toContain('--max-memory requires --repair')
     expect((await without('--samples', '2')).stderr).toContain('--samples needs texts: give --dataset')

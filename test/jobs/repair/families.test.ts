@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openModel } from '../../../src/engine/model.js'
 import { openDecoderPieces, type State } from '../../../src/engine/sessions/decoder-pieces.js'
 import { findClosingProduct, findProducts } from '../../../src/jobs/repair/closing-product.js'
-import { fitLayer } from '../../../src/jobs/repair/fit-layer.js'
+import { changeLayer, fitLayer } from '../../../src/jobs/repair/fit-layer.js'
 import { makeReplacements } from '../../../src/jobs/repair/make-replacements.js'
 import { PhaseMeter } from '../../../src/jobs/repair/phase-meter.js'
 import { TensorStore } from '../../../src/jobs/repair/tensor-store.js'
@@ -73,13 +73,12 @@ describe.each(fitted)('%s', (name) => {
     const target = await pieces.run(1, after, texts)
     const store = new TensorStore()
     const batch = { texts, state: await store.keep(state), target: await store.keep(target) }
-    const { changes, heldOutShare, states } = await fitLayer(decoder, config, products, [batch, batch], {
-      ...ONE_THREAD,
-      products: tiles,
-      store,
-      meter: new PhaseMeter(),
-      isHeldOut: (index) => index === 1,
-    })
+    const options = {
+      ...{ ...ONE_THREAD, products: tiles, store, meter: new PhaseMeter() },
+      isHeldOut: (index: number) => index === 1,
+    }
+    const { changes, heldOutShare } = await fitLayer(decoder, config, products, [batch, batch], options)
+    const [repaired] = await changeLayer(decoder, config, changes, [batch], options)
     const replaced = replaceWeights(decoder, await makeReplacements(decoder, changes))
     const changed = await openDecoderPieces(replaced, config, [0, 1, config.layers], ONE_THREAD)
     const stored = await changed.run(0, state, texts)
@@ -91,7 +90,7 @@ describe.each(fitted)('%s', (name) => {
     const rounding = products[0]!.weight.dataType === DataType.FLOAT ? 1e-4 : 0.1
     const expected = valuesOf(stored, texts)
     const scale = Math.max(...expected.map(Math.abs))
-    expect(largestDifference(valuesOf((await states[0]!.read()) as State, texts), expected) / scale).toBeLessThan(
+    expect(largestDifference(valuesOf((await repaired!.read()) as State, texts), expected) / scale).toBeLessThan(
       rounding,
     )
     await Promise.all([pieces.close(), changed.close()])

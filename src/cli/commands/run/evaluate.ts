@@ -25,7 +25,7 @@ import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
 import { listSavedFiles, planRemoval, readRemovals } from './removal.js'
-import { partialPath, runResumable } from './resumable.js'
+import { asJson, partialPath, runResumable } from './resumable.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
 
 export interface EvaluateFlags
@@ -58,7 +58,7 @@ async function evaluate(flags: EvaluateFlags, run: RunRecord): Promise<void> {
   const removals = await readRemovals(flags)
   if (flags.against !== undefined) assertTwoModels(flags, removals.length)
   const path = partialPath(flags.output, run)
-  await runResumable<EvaluationWork>({ path, resume: flags.resume, run }, async (resuming) => {
+  await runResumable<EvaluationWork>({ path, form: asJson(run), resume: flags.resume }, async (resuming) => {
     const samples: TaskSample[] = []
     const measured = await runWithHooks(flags, async (hooks) => {
       const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })

@@ -13,7 +13,7 @@ import { formatPlan } from '../../terminal/plan.js'
 import { withFile } from './claim-output.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
-import { partialPath, runResumable } from './resumable.js'
+import { asJson, partialPath, runResumable } from './resumable.js'
 import { runWithHooks } from './run-hooks.js'
 
 export interface PlanFlags extends Pick<PlanOptions, (typeof PLAN_LIST)['flags'][number]> {
@@ -33,7 +33,7 @@ export async function run(flags: PlanFlags): Promise<void> {
 
 async function makePlan(flags: PlanFlags, run: RunRecord): Promise<void> {
   const { output, resume } = flags
-  await runResumable<PlanWork>({ path: partialPath(output, run), resume, run }, async (resuming) => {
+  await runResumable<PlanWork>({ path: partialPath(output, run), form: asJson(run), resume }, async (resuming) => {
     const made = await runWithHooks(flags, (hooks) =>
       planLayers({ ...pick(flags, PLAN_LIST.flags), ...hooks, ...resuming }),
     )

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InterruptedError, LayerpruneError, UsageError } from '../../../base/errors.js'
@@ -11,6 +12,7 @@ import { openTrainable } from '../../../jobs/heal/open-trainable.js'
 import { hasState, removeState, statePath } from '../../../jobs/heal/saved-state.js'
 import type { PruneOptions } from '../../../jobs/prune/prune.js'
 import type { RepairReport } from '../../../jobs/repair/repair-report.js'
+import { repairStatePath } from '../../../jobs/repair/repair-state.js'
 import { lockFolder } from '../../../jobs/write-model/output-folder.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
@@ -92,7 +94,7 @@ async function healStaged(
 ): Promise<Pruned & { heal: HealResult }> {
   const { output, resume, force } = flags
   if (!resume) await stage.clear(force)
-  const pruned = resume ? await stage.read() : await stage.fill(prune)
+  const pruned = resume && !existsSync(repairStatePath(output)) ? await stage.read() : await stage.fill(prune)
   try {
     const healed = await healModel({
       ...heal,
@@ -163,6 +165,7 @@ class Stage {
   }
 
   async fill(prune: (output: string) => Promise<Pruned>): Promise<Pruned> {
+    await this.remove()
     const { result, repair } = await prune(this.model)
     const pruned = { result, repair }
     await writeFileAtomically(this.#record, JSON.stringify({ making: this.#making, pruned }))

@@ -1,13 +1,20 @@
+import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../../base/errors.js'
 import { locateModel } from '../../../engine/model.js'
 import type { HealResult } from '../../../jobs/heal/heal-result.js'
 import { INSPECT_LIST, PRUNE_LIST } from '../../../jobs/library/option-lists.js'
-import { type PruneOptions, pruneModel } from '../../../jobs/prune/prune.js'
+import { pruneModel } from '../../../jobs/prune/prune.js'
 import { describeRepairInCard } from '../../../jobs/repair/describe-repair.js'
-import { type RepairModelOptions, repairModel } from '../../../jobs/repair/repair-model.js'
+import { repairModel } from '../../../jobs/repair/repair-model.js'
 import type { RepairReport } from '../../../jobs/repair/repair-report.js'
+import {
+  encodeRepairState,
+  type RepairState,
+  readRepairState,
+  repairStatePath,
+} from '../../../jobs/repair/repair-state.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
 import { formatUpload } from '../../../results/prune-command.js'
@@ -28,6 +35,7 @@ import { printOnce } from './print-once.js'
 import { assertHealable, type Pruned, pruneAndHeal, readHealOptions } from './prune-heal.js'
 import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
+import { runResumable, type StateForm } from './resumable.js'
 import { reportDownload } from './run-hooks.js'
 import { formatTypedCommand } from './typed-command.js'
 
@@ -62,10 +70,13 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
         const planned = await pruneModel({ ...own, dryRun: true, onNote: undefined })
         if (healOptions) await assertHealable(flags, planned)
       }
-      const repair = repairOptions && (await repairBeforeWriting({ ...model, ...repairOptions, removed, ...hooks }))
-      const card = { ...typed, ...(repair && describeRepairInCard(repair.report)) }
-      const result = await pruneModel({ ...own, ...repair?.changes, card, output })
-      return { result, repair: repair?.report, replacements: repair?.changes.replacements }
+      if (repairOptions === undefined) return { result: await pruneModel({ ...own, card: typed, output }) }
+      return runResumable(repairPlace(flags), async (resuming) => {
+        const found = await repairModel({ ...model, ...repairOptions, removed, ...hooks, ...resuming })
+        const { report: repair, replacements } = found
+        const card = { ...typed, ...describeRepairInCard(repair) }
+        return { result: await pruneModel({ ...own, replacements, card, output }), repair, replacements }
+      })
     }
     const made = healOptions
       ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, ...hooks } }, prune)
@@ -118,12 +129,11 @@ function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
   return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
-interface Repair {
-  changes: Pick<PruneOptions, 'replacements'>
-  report: RepairReport
+/** Where a repair keeps the layers that it has fitted. */
+function repairPlace({ output, resume, heal }: PruneFlags) {
+  const path = repairStatePath(output)
+  // of `prune --heal` it may be the training that goes on
+  return { path, form: REPAIR_FORM, resume: resume && (!heal || existsSync(path)) }
 }
 
-async function repairBeforeWriting(options: RepairModelOptions): Promise<Repair> {
-  const { replacements, report } = await repairModel(options)
-  return { changes: { replacements }, report }
-}
+const REPAIR_FORM: StateForm<RepairState> = { encode: encodeRepairState, read: readRepairState }

@@ -13,22 +13,30 @@ interface Resuming<State> {
   onSaved: (state: State) => Promise<void>
 }
 
+interface Place<State> {
+  path: string
+  /** How the state is written and read. */
+  form: StateForm<State>
+  resume: boolean | undefined
+}
+
+export interface StateForm<State> {
+  encode: (state: State) => string | Uint8Array
+  /** @throws LayerpruneError if it is not the state of such a job */
+  read: (path: string) => Promise<State>
+}
+
 /**
  * Runs a job, and what writes its result, with what it has found out so far in a file, from which `resume` continues.
  * The file is removed once that is done.
- * @param path  of the file
- * @param run   whose work it is, so that another run does not replace it unasked
- * @throws LayerpruneError if the file that is to be resumed is not JSON; and as `work`
+ * @throws LayerpruneError if the file that is to be resumed is of no such job; and as `work`
  */
 export async function runResumable<State, Result = void>(
-  { path, resume, run }: { path: string; resume: boolean | undefined; run: RunRecord },
+  { path, form, resume }: Place<State>,
   work: (resuming: Resuming<State>) => Promise<Result>,
 ): Promise<Result> {
-  const resumeFrom = await readState<State>(path, resume)
-  const file = new StateFile(path, {
-    encode: (state: State) => `${JSON.stringify({ run, ...state })}\n`,
-    onFailure: printWarning,
-  })
+  const resumeFrom = await readState(path, form, resume)
+  const file = new StateFile(path, { encode: form.encode, onFailure: printWarning })
   try {
     const result = await work({ resumeFrom, onSaved: (state) => file.note(() => state) })
     await file.remove()
@@ -38,6 +46,26 @@ export async function runResumable<State, Result = void>(
     const isResumed = resumeFrom !== undefined && error instanceof InterruptedError
     if (file.isWritten || isResumed) printWarning(describeKept(path, isSaved))
     throw error
+  }
+}
+
+/**
+ * States that are plain data, as JSON.
+ * @param run   whose work it is, so that another run does not replace it unasked
+ */
+export function asJson<State>(run: RunRecord): StateForm<State> {
+  return {
+    encode: (state) => `${JSON.stringify({ run, ...state })}\n`,
+    async read(path) {
+      try {
+        return JSON.parse(await readFile(path, 'utf8'))
+      } catch (cause) {
+        throw new LayerpruneError(`${path} is not the state of a stopped run: ${(cause as Error).message}`, {
+          hint: 'start again without --resume',
+          cause,
+        })
+      }
+    },
   }
 }
 
@@ -57,7 +85,11 @@ export function partialPath(output: string | undefined, run: RunRecord): string 
   return isFile ? partialBeside(output) : `layerprune-${run.command}-${digest(run).slice(0, 8)}.partial.json`
 }
 
-async function readState<State>(path: string, resume: boolean | undefined): Promise<State | undefined> {
+async function readState<State>(
+  path: string,
+  form: StateForm<State>,
+  resume: boolean | undefined,
+): Promise<State | undefined> {
   if (!existsSync(path)) {
     if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
     return undefined
@@ -66,14 +98,7 @@ async function readState<State>(path: string, resume: boolean | undefined): Prom
     printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
     return undefined
   }
-  try {
-    const state: State = JSON.parse(await readFile(path, 'utf8'))
-    printNote(`continuing from ${path}`)
-    return state
-  } catch (cause) {
-    throw new LayerpruneError(`${path} is not the state of a stopped run: ${(cause as Error).message}`, {
-      hint: 'start again without --resume',
-      cause,
-    })
-  }
+  const state = await form.read(path)
+  printNote(`continuing from ${path}`)
+  return state
 }

@@ -24,7 +24,7 @@ import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
 import { nameResult, type VerifiedResult, writeResultFiles } from './result-files.js'
-import { describeKept, runResumable } from './resumable.js'
+import { asJson, describeKept, runResumable } from './resumable.js'
 import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
 
@@ -192,7 +192,7 @@ async function checkBestBlocks(
   const { verifyBlocks } = await import('../../../jobs/strategies/verify-blocks.js')
   const path = join(output, `${nameResult(result)}.verify.partial.json`)
   return runResumable<SavedWork, Verification>(
-    { path, resume: resume && existsSync(path), run: result.run },
+    { path, form: asJson(result.run), resume: resume && existsSync(path) },
     (resuming) =>
       verifyBlocks({
         ...pick(flags, RUN_LIST.flags),

@@ -17,7 +17,7 @@ import { type ClaimedFolder, withFolder } from './claim-output.js'
 import { pick } from './pick.js'
 import { printOnce } from './print-once.js'
 import { recordRun } from './record-run.js'
-import { runResumable } from './resumable.js'
+import { asJson, runResumable } from './resumable.js'
 import { runWithHooks } from './run-hooks.js'
 
 export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flags'][number]> {
@@ -46,7 +46,7 @@ async function sweepInto(folder: ClaimedFolder, flags: SweepFlags): Promise<void
   const { output, strategy: strategies, task: tasks, shard, resume } = flags
   const { run } = folder
   const path = join(output, `${nameSweep({ shard })}.partial.json`)
-  await runResumable<SweepProgress>({ path, resume, run }, async (resuming) => {
+  await runResumable<SweepProgress>({ path, form: asJson(run), resume }, async (resuming) => {
     const swept = await runWithHooks(flags, (hooks) =>
       sweepCuts({
         ...pick(flags, SWEEP_LIST.flags),
