@@ -103,6 +103,22 @@ describe('the action', () => {
     })
   })
 
+  it('checks what an earlier step saved, by what a cut costs', async () => {
+    const place = makeTempFolder()
+    const perplexity = { perplexity: 2, wholePerplexity: 1 }
+    const model = { id: 'm', layers: 4 }
+    const plan = { schema: 'layerprune.plan/1', model, strategy: 'verified', removed: [{ start: 1, end: 2 }] }
+    const saved = { ...plan, layersToSkip: 1, scores: perplexity, layerpruneVersion: '0.1.0' }
+    writeFileSync(join(place, 'plan.json'), JSON.stringify(saved))
+    const { stdout } = await runStep('Check', { from: 'plan.json', 'max-perplexity-ratio': '2.5' }, place)
+    expect(stdout).toBe(
+      'holds: the perplexity without layer 1 is 2.000 times that of the whole model: expected at most 2.5\n',
+    )
+    await expect(runStep('Check', { from: 'plan.json', 'max-perplexity-ratio': '1.5' }, place)).rejects.toMatchObject({
+      code: 1,
+    })
+  })
+
   it('makes an annotation of an error, with the exit code of the program', async () => {
     const model = '100% of nothing'
     await expect(runStep('Measure', { ...inputs, model }, makeTempFolder())).rejects.toMatchObject({

@@ -12,7 +12,7 @@ export function makeInspectCommand(): Command {
     .addHelpText(
       'after',
       `
-Nothing is run, and no weight is read. For a Hub model, the files that an analysis would read are downloaded.
+Nothing is run, and no weight is read. The exit code is 1 if the model cannot be analysed. For a Hub model, the files that an analysis would read are downloaded.
 
 Examples:
   layerprune inspect --model ./SmolLM2-135M

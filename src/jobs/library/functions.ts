@@ -1,5 +1,5 @@
+import type { MeasuredDocument } from '../../results/documents/measured-cuts.js'
 import * as plans from '../../results/documents/plan.js'
-import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 import type { SweepLimits } from '../../results/documents/sweep-result.js'
 import { formatSliceConfig as formatSlices } from '../../results/mergekit.js'
 import { evaluateAgainst as compareModels } from '../evaluate/against.js'
@@ -10,7 +10,8 @@ import { comparePruned as compare } from '../prune/compare-pruned.js'
 import { pruneModel as prune } from '../prune/prune.js'
 import { makeRecipe as prepareTraining } from '../recipe/recipe.js'
 import { repairModel as repair } from '../repair/repair-model.js'
-import { type Check, checkResult as check, type Expectations } from '../similarity/check-result.js'
+import type { Check } from '../similarity/check-cuts.js'
+import { checkResult as check, type Expectations } from '../similarity/check-result.js'
 import { measureSimilarity as measure } from '../similarity/measure.js'
 import { planLayers as plan } from '../strategies/plan-layers.js'
 import { verifyBlocks as verify } from '../strategies/verify-blocks.js'
@@ -131,7 +132,7 @@ export const formatSliceConfig = checked('formatSliceConfig', lists.SLICE_LIST, 
  * Compares a saved result with what is expected of it.
  * @throws UsageError if nothing is expected, or it does not fit the model
  */
-export function checkResult(result: SimilarityResult, expected: Expectations): Check[] {
+export function checkResult(result: MeasuredDocument, expected: Expectations): Check[] {
   checkMore('checkResult', expected, lists.EXPECTATION_LIST)
   return check(result, expected)
 }

@@ -64,6 +64,7 @@ export const OPTION_KINDS = {
   samples: 'number',
   expect: 'block',
   maxDistance: 'number',
+  maxKl: 'number',
   minConfidence: 'number',
   // what is written
   output: 'text',

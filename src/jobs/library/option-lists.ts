@@ -178,7 +178,7 @@ export const SLICE_LIST = {
 } as const satisfies OptionList
 
 export const EXPECTATION_LIST = {
-  flags: ['layersToSkip', 'expect', 'maxDistance', 'minConfidence'],
+  flags: ['layersToSkip', 'expect', 'maxDistance', 'minConfidence', ...SWEEP_LIMITS, 'maxKl'],
   given: [],
   required: [],
 } as const satisfies OptionList

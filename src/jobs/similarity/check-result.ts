@@ -4,6 +4,7 @@ import { nameOption } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
 import { assertBlockSize } from '../../model/layers/blocks.js'
 import { nameLayers } from '../../model/layers/names.js'
+import { listMeasuredCuts, type MeasuredDocument } from '../../results/documents/measured-cuts.js'
 import { describeMetric, type Metric } from '../../results/documents/metrics.js'
 import {
   findBestBlock,
@@ -11,10 +12,12 @@ import {
   type Recommending,
   recommendBlock,
 } from '../../results/documents/result-views.js'
+import { SCHEMAS } from '../../results/documents/schemas.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
+import { type Check, type CutExpectations, checkCuts } from './check-cuts.js'
 
-/** Expectations of a result; omitted ones are not checked. */
-export interface Expectations {
+/** Expectations of a saved document; omitted ones are not checked. The first four are of a similarity result. */
+export interface Expectations extends CutExpectations {
   /** Block size; if omitted, that of `expect` or of the run. */
   layersToSkip?: number | undefined
   /** The recommended block. */
@@ -25,35 +28,63 @@ export interface Expectations {
   minConfidence?: number | undefined
 }
 
-/** One expectation and whether it holds. */
-export interface Check {
-  holds: boolean
-  /** The finding, and the expectation if it differs. */
-  text: string
-}
+const BLOCK_OPTIONS = ['expect', 'maxDistance', 'minConfidence'] as const
+const CUT_OPTIONS = ['maxPerplexityRatio', 'maxKl', 'maxSize', 'minTask'] as const
 
 /**
- * Compares a result with what is expected of it; that it is whole is always expected.
- * @throws UsageError if nothing is expected, or it does not fit the model
+ * Compares a saved document with what is expected of it; that it is whole is always expected. A similarity result and a
+ * sweep are judged by what they recommend, an evaluation by each of its cuts.
+ * @throws UsageError if nothing is expected, it does not fit the model, or what it is about was not measured
  */
-export function checkResult(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
-  const { expect: block, maxDistance, minConfidence } = expected
-  if (block === undefined && maxDistance === undefined && minConfidence === undefined) {
-    throw new UsageError('nothing is expected: give `maxDistance`, `expect` or `minConfidence`')
+export function checkResult(saved: MeasuredDocument, expected: Expectations): Check[] {
+  const ofBlocks = BLOCK_OPTIONS.filter((name) => expected[name] !== undefined)
+  const ofCuts = CUT_OPTIONS.filter((name) => expected[name] !== undefined)
+  if (ofBlocks.length + ofCuts.length === 0) {
+    throw new UsageError(`nothing is expected: give ${formatChoice([...BLOCK_OPTIONS, ...CUT_OPTIONS])}`)
   }
+  const [first] = ofBlocks
+  const isSimilarity = saved.schema === SCHEMAS.similarity
+  if (first !== undefined && !isSimilarity) {
+    throw new UsageError(`${nameOption(first)} is about blocks and their distances, and this is no similarity result`)
+  }
+  const cuts = ofCuts.length > 0 ? listMeasuredCuts(saved) : []
+  return [
+    ...checkWhole(saved),
+    ...(isSimilarity && first !== undefined ? checkBlocks(saved, expected) : []),
+    ...(ofCuts.length > 0 && cuts.length === 0 ? [noCut(saved)] : checkCuts(cuts, expected)),
+  ]
+}
+
+function formatChoice(options: string[]): string {
+  const names = options.map((name) => nameOption(name))
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
+}
+
+/** Fails for what is only a part. */
+function checkWhole(saved: MeasuredDocument): Check[] {
+  const { shard } = 'shard' in saved ? saved : {}
+  const partial = 'partial' in saved && saved.partial
+  if (!partial && !shard) return []
+  const what = partial ? 'an interrupted run' : `shard ${shard!.index} of ${shard!.count}`
+  const over = saved.schema === SCHEMAS.similarity ? `, over ${formatQuantity(saved.dataset.samples, 'text')}` : ''
+  return [{ holds: false, text: `the result is only that of ${what}${over}: expected a complete one` }]
+}
+
+/** @throws UsageError for a similarity result, which only a check by perplexity says more about */
+function noCut({ schema }: MeasuredDocument): Check {
+  if (schema === SCHEMAS.similarity) {
+    throw new UsageError('the result has distances alone', { hint: 'check blocks by perplexity with `verify`' })
+  }
+  return { holds: false, text: 'no cut is within the limits of the sweep: expected one' }
+}
+
+function checkBlocks(saved: SimilarityResult & Recommending, expected: Expectations): Check[] {
+  const { expect: block, maxDistance, minConfidence } = expected
   assertPossible(maxDistance, saved.metric)
   const size = expectedSize(saved, expected)
-  const { partial, shard, dataset } = saved
   const found = recommendBlock(saved, size)
   const name = nameLayers(found)
   const checks: Check[] = []
-  if (partial || shard) {
-    const what = partial ? 'an interrupted run' : `shard ${shard!.index} of ${shard!.count}`
-    checks.push({
-      holds: false,
-      text: `the result is only that of ${what}, over ${formatQuantity(dataset.samples, 'text')}: expected a complete one`,
-    })
-  }
   if (block !== undefined) {
     const holds = found.start === block.start
     checks.push({ holds, text: `the best block is ${name}${holds ? '' : `: expected ${nameLayers(block)}`}` })

@@ -63,7 +63,11 @@ describe('check', () => {
   })
 
   it.each([
-    [[], 'nothing is expected: give --max-distance, --expect or --min-confidence'],
+    [
+      [],
+      'nothing is expected: give --expect, --max-distance, --min-confidence, --max-perplexity-ratio, --max-kl, --max-size or --min-task',
+    ],
+    [['--max-kl', '1'], 'the result has distances alone'],
     [['--expect', '1:3,5:7'], 'Expected one block'],
     [['--expect', '30:40'], '[30, 40) is not a block of a model with 32 layers'],
     [['--expect', '1:3', '--layers-to-skip', '4'], '--expect names 2 layers, --layers-to-skip 4'],

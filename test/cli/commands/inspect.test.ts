@@ -59,9 +59,9 @@ describe('layerprune inspect', () => {
     })
   })
 
-  it('ends with 0 if a model cannot be analysed, and says why', async () => {
+  it('ends with 1 if a model cannot be analysed, and says why', async () => {
     const { exitCode, stdout } = await run('inspect', '--model', llama, '--dtype', 'q4', '--quiet')
-    expect(exitCode).toBe(0)
+    expect(exitCode).toBe(1)
     expect(stdout).toMatch(/^Cannot be analysed: .* has no \.onnx graph/m)
   })
 

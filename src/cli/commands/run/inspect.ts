@@ -16,6 +16,7 @@ export async function run(flags: InspectFlags): Promise<void> {
     inspectModel({ ...pick(flags, INSPECT_LIST.flags), ...hooks }),
   )
   await printDocument(withFlags(inspection), flags, formatInspection)
+  if (!inspection.analysis.possible) process.exitCode = 1
 }
 
 function withFlags(inspection: Inspection): Inspection {
