@@ -165,8 +165,13 @@ export function answerRequests<Request, Result>(answer: (request: Request) => Pr
       const result = await answer(request)
       if (number !== null) process.send?.({ number, result })
     } catch (error) {
-      const { message, hint } = error as LayerpruneError
-      process.send?.({ number, failure: message, hint })
+      process.send?.({ number, failure: explain(error as Error), hint: (error as LayerpruneError).hint })
     }
   })
+}
+
+/** V8's own limits are RangeErrors. */
+function explain(error: Error): string {
+  if (!(error instanceof RangeError)) return error.message
+  return /call stack/.test(error.message) ? 'it is nested too deeply' : 'it makes a text that is too long'
 }

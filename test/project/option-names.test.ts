@@ -19,7 +19,7 @@ const FOREIGN_IN_MESSAGES = {
   'install.js of onnxruntime-node': ['--onnxruntime-node-install'],
   'llama-quantize of llama.cpp': ['--prune-layers'],
   zstd: ['--ultra', '--long'],
-  'node, in which templates run': ['--max-old-space-size'],
+  'node, in which strangers’ files are worked on': ['--max-old-space-size'],
 }
 const FOREIGN_IN_DOCS = {
   npm: ['--ignore-scripts', '--global'],

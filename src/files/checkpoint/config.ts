@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { readText } from '../../base/read-text.js'
 import type { Dialect } from './dialect.js'
 import { type DecoderFacts, findDecoderFacts } from './known-models.js'
 import { otherForm } from './other-forms.js'
 import { toStrictJson } from './python-json.js'
-import { assertRegularFile } from './regular-file.js'
 import { nameWrapper, readTextConfig } from './wrappers.js'
 
 const STORED_DTYPES = ['float32', 'float16', 'bfloat16'] as const
@@ -74,14 +73,8 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
 }
 
 export async function readJsonObject(path: string): Promise<Record<string, unknown> | undefined> {
-  await assertRegularFile(path)
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
-  }
+  const text = await readText(path)
+  if (text === undefined) return undefined
   try {
     const value: unknown = JSON.parse(toStrictJson(text))
     if (isObject(value)) return value

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { formatSize } from '../../base/format-numbers.js'
 import { countBytes, type ProgressOptions } from '../../base/progress.js'
+import { assertRegularFile } from '../../base/regular-file.js'
 import { ensureWritableFolder, writeFileAtomically } from '../../base/write-files.js'
 
 export interface HashOptions extends ProgressOptions {
@@ -37,6 +38,7 @@ export async function hashFiles(
   const digests = new Map<string, string>()
   const unknown: { path: string; stats: Stats }[] = []
   for (const path of new Set(paths)) {
+    await assertRegularFile(path)
     const stats = await stat(path)
     const known = stats.size < KEPT_BYTES ? null : await readKept(keptPath(folder, path, stats))
     if (known === null) unknown.push({ path, stats })

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { readExactly } from '../read-exactly.js'
-import { assertNoPointer, withModelFile } from './regular-file.js'
+import { assertNoPointer, withModelFile } from './model-file.js'
 import { DTYPE_BITS, type SafetensorsDtype } from './safetensors-dtype.js'
 import type { StoredPart, WeightExpression } from './weight-expression.js'
 

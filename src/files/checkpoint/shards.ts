@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
-import { unreadable } from './regular-file.js'
+import { unreadable } from './model-file.js'
 import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 import { quoteName, type SafetensorsHeader, type TensorLocation } from './safetensors-header.js'
 

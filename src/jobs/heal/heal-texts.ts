@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
+import { isObject } from '../../base/is-object.js'
 import type { LocatedModel } from '../../engine/model.js'
+import { readJsonObject } from '../../files/checkpoint/config.js'
 import { type Dataset, type DatasetRow, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
@@ -83,11 +84,12 @@ export async function readHealTexts(
 /** The token that ends a text, by tokenizer_config.json and tokenizer.json; null if they name none. */
 export async function findEndToken({ folder, source }: LocatedModel): Promise<number | null> {
   if (!source.names.includes('tokenizer_config.json')) return null
-  const read = async (name: string) => JSON.parse(await readFile(join(folder, name), 'utf8'))
+  const read = async (name: string) => (await readJsonObject(join(folder, name))) ?? {}
   const { eos_token: end } = await read('tokenizer_config.json')
-  const content = typeof end === 'object' ? end?.content : end
-  const { added_tokens: added = [] } = await read('tokenizer.json')
-  return added.find((token: { content: string }) => token.content === content)?.id ?? null
+  const content = isObject(end) ? end.content : end
+  const { added_tokens: added } = await read('tokenizer.json')
+  const found = (Array.isArray(added) ? added : []).find((token) => isObject(token) && token.content === content)
+  return typeof found?.id === 'number' ? found.id : null
 }
 
 function hash(text: string): string {

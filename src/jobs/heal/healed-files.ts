@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { assertRegularFile } from '../../base/regular-file.js'
 import type { LocatedModel } from '../../engine/model.js'
-import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
 import { openSafetensors, type TensorLocation } from '../../files/checkpoint/safetensors.js'
 import { encodeTensors } from '../../files/weights/encode-tensors.js'
 import type { Replacement } from '../../files/weights/replacement.js'

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { readText } from '../../base/read-text.js'
 import { toStrictJson } from '../../files/checkpoint/python-json.js'
-import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
 import { formatEdited } from '../write-model/json-text.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
 import { type PlannedFile, type PlannedModel, textFile } from '../write-model/planned-file.js'
@@ -45,14 +44,8 @@ export async function planConfigs(
 
 /** Whether the JSON is an object was checked when the model was located. */
 async function readJson(path: string): Promise<{ text: string; content: Section } | undefined> {
-  await assertRegularFile(path)
-  try {
-    const text = await readFile(path, 'utf8')
-    return { text, content: JSON.parse(toStrictJson(text)) }
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new LayerpruneError(`${path} cannot be read: ${(cause as Error).message}`, { cause })
-  }
+  const text = await readText(path)
+  return text === undefined ? undefined : { text, content: JSON.parse(toStrictJson(text)) }
 }
 
 /** @throws LayerpruneError if it does not state the number of layers, or names graphs besides the decoder's */

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
+import { isObject } from '../../base/is-object.js'
 import { nameFlag } from '../../base/name-option.js'
 import { chooseModelWeights, type LocatedModel, locateModel, provideWeights } from '../../engine/model.js'
-import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
+import { readJsonObject } from '../../files/checkpoint/config.js'
 import { openSafetensors } from '../../files/checkpoint/safetensors.js'
 import { describeDecoder } from '../../model/builder/build-decoder.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
@@ -96,10 +96,8 @@ async function countWholeLayers(located: LocatedModel): Promise<number> {
 /** The token that ends a text, if the tokenizer has none for padding. */
 async function findPadToken({ folder, source }: LocatedModel): Promise<string | null> {
   if (!source.names.includes(TOKENIZER_CONFIG)) return null
-  const path = join(folder, TOKENIZER_CONFIG)
-  await assertRegularFile(path)
-  const { pad_token: pad, eos_token: end } = JSON.parse(await readFile(path, 'utf8'))
+  const { pad_token: pad, eos_token: end } = (await readJsonObject(join(folder, TOKENIZER_CONFIG))) ?? {}
   if (pad !== undefined && pad !== null) return null
-  const token = typeof end === 'object' ? end?.content : end
+  const token = isObject(end) ? end.content : end
   return typeof token === 'string' ? token : null
 }

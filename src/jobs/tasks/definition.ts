@@ -64,7 +64,7 @@ export function readDefinition(config: Config, from: string): TaskDefinition {
   if (kind === 'multiple_choice' && choices === undefined) throw reader.wrong('doc_to_choice', 'is missing')
   if (config.repeats !== undefined && config.repeats !== 1) throw reader.wrong('repeats', 'must be 1')
   return {
-    name: reader.string('task') ?? reader.missing('task'),
+    name: reader.name(),
     ...reader.dataset(),
     ...reader.splits(),
     sampler: reader.sampler(),
@@ -104,6 +104,13 @@ class DefinitionReader {
     const value = this.#config[key] ?? undefined
     if (value === undefined || typeof value === 'string') return value
     throw this.wrong(key, `must be a string, found ${JSON.stringify(value)}`)
+  }
+
+  /** Results and data are kept under it. */
+  name(): string {
+    const name = this.string('task') ?? this.missing('task')
+    if (name in Object.prototype) throw this.wrong('task', `must be another name than ${name}`)
+    return name
   }
 
   count(key: string): number | null {

@@ -1,6 +1,7 @@
 import { chunk } from '../../base/chunk.js'
+import { LimitedProcess } from '../../base/limited-process.js'
 import type { DataRecord } from '../../texts/data/records.js'
-import { assertTemplateLength, TemplateProcess } from '../../texts/templates/template-process.js'
+import { assertTemplateLength } from '../../texts/templates/template-length.js'
 import type { Rule, TaskDefinition } from './definition.js'
 
 type TemplateRule = Extract<Rule, { template: string }>
@@ -17,7 +18,7 @@ export type Evaluated = { value: unknown } | { failure: string }
 /** Documents sent at once: more take no less time, and one that ends the process is found among them. */
 const DOCUMENTS = 16
 
-const templates = new TemplateProcess<EvaluationRequest, Evaluated[][]>('jobs/tasks/template-worker.js')
+const templates = new LimitedProcess<EvaluationRequest, Evaluated[][]>('jobs/tasks/template-worker.js')
 
 /** @throws LayerpruneError, naming the key, if a template of the task is malformed or uses what is not understood */
 export async function assertTemplates(task: TaskDefinition): Promise<void> {

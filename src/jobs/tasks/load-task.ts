@@ -1,5 +1,6 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
+import { assertFileOrFolder } from '../../base/regular-file.js'
 import { type DataRecord, type RecordsOptions, readRecords } from '../../texts/data/records.js'
 import type { TaskDefinition } from './definition.js'
 import { makeDocuments, type TaskDocument } from './documents.js'
@@ -49,6 +50,10 @@ async function readSplit(
   limit: number,
 ): Promise<DataRecord[]> {
   const { config, prepare } = task
+  // a file that the task names is a stranger's; one that the user gives may be a pipe
+  if (options.taskData?.[task.name] === undefined) {
+    for (const file of task.files?.[split] ?? []) await assertFileOrFolder(file)
+  }
   const rows = readRecords({
     ...options,
     dataset: findData(task, split, options.taskData),

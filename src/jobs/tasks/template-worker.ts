@@ -1,12 +1,12 @@
 /** A process that evaluates the templates of tasks on documents. */
-import { answerTemplates } from '../../texts/templates/answer-templates.js'
+import { answerRequests } from '../../base/answering-process.js'
 import { LimitError } from '../../texts/templates/limited-interpreter.js'
 import type { Evaluated, EvaluationRequest } from './evaluate-rules.js'
 import { compileTemplate, type Template } from './template.js'
 
 const compiled = new Map<string, Template>()
 
-answerTemplates(({ sources, documents }: EvaluationRequest): Evaluated[][] => {
+answerRequests(({ sources, documents }: EvaluationRequest): Evaluated[][] => {
   const templates = sources.map(compileOnce)
   let limit: Error | undefined
   const evaluate = (template: Template, fields: Record<string, unknown>): Evaluated => {

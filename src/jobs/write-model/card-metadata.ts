@@ -1,30 +1,15 @@
-import { basename } from 'node:path'
-import { type Document, isMap, isSeq, parseDocument, YAMLMap } from 'yaml'
-import { isObject } from '../../base/is-object.js'
-import { yamlNode } from '../../base/yaml.js'
+import { LimitedProcess } from '../../base/limited-process.js'
 import { isOnlyOnHub } from '../../files/hub/only-on-hub.js'
-import type { CardResult } from '../../results/documents/card-content.js'
+import { addMetadata, type CardMetadata } from './edit-front-matter.js'
 
-/** Front matter of a card, added to that of the base model's card. */
-export interface CardMetadata {
-  name: string
-  /** Hub id of the model that it was made from; null if that is not on the Hub, undefined if the base's card knows. */
-  baseModel: string | null | undefined
-  /** Relation to the base in the Hub's terms; a cut is a finetune, the Hub's term for changed weights. */
-  relation: 'finetune' | 'adapter'
-  /** The library that loads it; undefined if the Hub can tell from its files. */
-  library: 'transformers' | 'transformers.js' | 'peft' | undefined
-  /** Datasets that weights were fitted to. */
-  datasets: string[]
-  results: CardResult[]
-  /** Keys that the files of the base state; those of its card come first. */
-  stated?: Record<string, unknown> | undefined
+export interface EditRequest {
+  base: string
+  metadata: CardMetadata
+  measured: string[]
 }
 
-/** Keys of the base's card that say what the base is and not what becomes of it. */
-const OF_BASE_ALONE = ['model-index', 'new_version', 'base_model_relation']
-
-const PIPELINE = 'text-generation'
+/** A stranger's YAML can end the process that parses it. */
+const editor = new LimitedProcess<EditRequest, string | undefined>('jobs/write-model/front-matter-worker.js')
 
 /**
  * The front matter of a base's card with what has become of it; other keys and comments are kept, such as the licence
@@ -34,7 +19,12 @@ const PIPELINE = 'text-generation'
 export async function formatFrontMatter(base: string, metadata: CardMetadata): Promise<string> {
   const datasets = await chooseOnHub(metadata.datasets)
   const measured = await chooseOnHub(metadata.results.map(({ dataset }) => dataset))
-  return `---\n${addMetadata(base, { ...metadata, datasets }, measured) ?? base}---\n\n`
+  const request = { base, metadata: { ...metadata, datasets }, measured }
+  const edited =
+    base === ''
+      ? addMetadata(base, request.metadata, measured)
+      : await editor.ask(request, { what: "the model's README.md has a front matter that cannot be read" })
+  return `---\n${edited ?? base}---\n\n`
 }
 
 /** Ids of the datasets on the Hub, without repeats; local file names mean nothing to readers. */
@@ -42,64 +32,4 @@ async function chooseOnHub(names: string[]): Promise<string[]> {
   const found: string[] = []
   for (const name of new Set(names)) if (await isOnlyOnHub(name)) found.push(name)
   return found
-}
-
-function addMetadata(base: string, metadata: CardMetadata, measured: string[]): string | undefined {
-  const document: Document = parseDocument(base)
-  try {
-    if (document.errors.length > 0 || !isMappingOrEmpty(document.toJS())) return undefined
-    // nothing, `...` or `~`, to which no key can be added
-    if (!isMap(document.contents)) document.contents = new YAMLMap()
-    for (const key of OF_BASE_ALONE) document.delete(key)
-    for (const [key, value] of Object.entries(metadata.stated ?? {})) {
-      if (!document.has(key)) document.set(key, yamlNode(value))
-    }
-    setOrigin(document, metadata)
-    addToList(document, 'datasets', metadata.datasets)
-    addToList(document, 'tags', ['layerprune'])
-    if (metadata.results.length > 0) document.set('model-index', yamlNode(listResults(metadata, measured)))
-    return document.toString({ lineWidth: 0 })
-  } catch (cause) {
-    if (/alias/.test((cause as Error).message)) return undefined
-    throw cause
-  }
-}
-
-function setOrigin(document: Document, { baseModel, relation, library }: CardMetadata): void {
-  if (baseModel === null) document.delete('base_model')
-  else if (baseModel !== undefined) document.set('base_model', yamlNode(baseModel))
-  if (document.has('base_model')) document.set('base_model_relation', relation)
-  if (library === 'transformers' ? !document.has('library_name') : library !== undefined) {
-    document.set('library_name', library)
-  }
-  if (!document.has('pipeline_tag')) document.set('pipeline_tag', PIPELINE)
-}
-
-function addToList(document: Document, key: string, values: string[]): void {
-  if (values.length === 0) return
-  const list = document.get(key)
-  if (!isSeq(list)) {
-    document.set(key, yamlNode([...new Set([...(typeof list === 'string' ? [list] : []), ...values])]))
-    return
-  }
-  const known: unknown[] = list.toJSON()
-  for (const value of values) if (!known.includes(value)) list.add(yamlNode(value))
-}
-
-/** Figures in the form that the Hub shows beside a card. */
-function listResults({ name, results }: CardMetadata, onHub: string[]): unknown {
-  return [
-    {
-      name,
-      results: results.map(({ dataset, texts, perplexity }) => ({
-        task: { type: PIPELINE, name: 'Text generation' },
-        dataset: onHub.includes(dataset) ? { name: dataset, type: dataset } : { name: basename(dataset), type: 'text' },
-        metrics: [{ type: 'perplexity', name: `Perplexity on ${texts} texts`, value: perplexity }],
-      })),
-    },
-  ]
-}
-
-function isMappingOrEmpty(value: unknown): boolean {
-  return value === null || value === undefined || isObject(value)
 }

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { LocatedModel } from '../../engine/model.js'
-import { assertRegularFile } from '../../files/checkpoint/regular-file.js'
 import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import { readPlan } from '../../results/documents/read-saved.js'
 
@@ -8,7 +7,5 @@ import { readPlan } from '../../results/documents/read-saved.js'
 export async function findPlan({ folder, source }: Pick<LocatedModel, 'folder' | 'source'>): Promise<Plan | undefined> {
   if (!source.names.includes(PLAN_FILE)) return undefined
   await source.provide([PLAN_FILE])
-  const path = join(folder, PLAN_FILE)
-  await assertRegularFile(path)
-  return readPlan(path)
+  return readPlan(join(folder, PLAN_FILE))
 }

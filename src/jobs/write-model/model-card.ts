@@ -1,18 +1,21 @@
-import { lstat, readFile, stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { LayerpruneError } from '../../base/errors.js'
 import { nameFlag } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
+import { readText } from '../../base/read-text.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
 import { describeLayers } from '../../model/layers/names.js'
 import type { CardContent } from '../../results/documents/card-content.js'
 import type { Plan } from '../../results/documents/plan.js'
 import type { PruneResult } from '../../results/documents/prune-result.js'
 import { formatCommand, formatUpload } from '../../results/prune-command.js'
-import { type CardMetadata, formatFrontMatter } from './card-metadata.js'
+import { formatFrontMatter } from './card-metadata.js'
 import { resolveInside } from './companion-files.js'
+import type { CardMetadata } from './edit-front-matter.js'
 
 const CARD = 'README.md'
+/** Of a card; those of published models have a tenth. */
+const MOST_CARD_BYTES = 1 << 24
 
 export interface CardOptions {
   /** Folder of the model that is pruned; undefined if it has none of its own. */
@@ -81,10 +84,7 @@ async function readCard(folder: string): Promise<string | undefined> {
   )
   if (!isThere) return undefined
   const path = await resolveInside(folder, CARD)
-  if (!(await stat(path)).isFile()) return undefined
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new LayerpruneError(`cannot read ${join(folder, CARD)}: ${cause.message}`, { cause })
-  })
+  return (await stat(path)).isFile() ? readText(path, MOST_CARD_BYTES) : undefined
 }
 
 function splitFrontMatter(card: string): { frontMatter: string; body: string } {

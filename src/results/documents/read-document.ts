@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { nameFlag } from '../../base/name-option.js'
+import { readText } from '../../base/read-text.js'
+import { isDescriptor } from '../../base/regular-file.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import { findSchemaProblem } from './json-schema.js'
 import { PLAN_FILE, type Plan } from './plan.js'
@@ -72,9 +74,9 @@ export async function readDocument<Kind extends DocumentKind = DocumentKind>(
   path: string,
   expected?: Kind,
 ): Promise<SavedDocument<Kind>> {
-  const text = await readFile(await locateDocument(path), 'utf8').catch((cause: Error) => {
-    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
-  })
+  const file = await locateDocument(path)
+  const text = await (isDescriptor(file) ? readFile(file, 'utf8') : readText(file))
+  if (text === undefined) throw new LayerpruneError(`${path} cannot be read: no such file`)
   const { name, hint } = WORDS[expected ?? 'any']
   const fail = (found: string) => new LayerpruneError(`${path} is not ${name}: ${found}`, { hint })
   let document: unknown

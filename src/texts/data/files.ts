@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
+import { assertRegularFile } from '../../base/regular-file.js'
 import { type DataKind, detectKind, isDescription, KNOWN_KINDS } from './kind.js'
 
 /** A dataset file on disk, by the path the user gave or one below it. */
@@ -36,6 +37,7 @@ export async function listDataFiles(paths: string[]): Promise<DataFile[]> {
         `dataset file ${path} is of an unknown kind: expected a name that ends in ${KNOWN_KINDS}`,
       )
     }
+    await assertRegularFile(path)
     files.push({ path, kind, sizeBytes: stats.size })
   }
   return files

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { isDescriptor } from '../../base/regular-file.js'
 import type { DataSource } from '../../files/byte-source.js'
 import type { DataKind, DatasetFile } from './kind.js'
 import { unpack } from './read-rows.js'
@@ -10,7 +11,6 @@ import { Spool } from './spool.js'
 
 /** Names of standard input. */
 const STDIN_NAMES = ['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']
-const DESCRIPTOR = /^\/(?:dev|proc\/self)\/fd\/\d+$/
 
 /** Bytes that tell a kind of data. */
 const HEAD_BYTES = 1 << 10
@@ -25,7 +25,7 @@ export function describePiped(path: string): string {
 
 /** Whether a path is standard input or a pipe, which has no name that says what it holds and cannot be read twice. */
 export async function isPiped(path: string): Promise<boolean> {
-  if (STDIN_NAMES.includes(path) || DESCRIPTOR.test(path)) return true
+  if (path === '-' || isDescriptor(path)) return true
   return stat(path).then(
     (stats) => stats.isFIFO(),
     () => false,

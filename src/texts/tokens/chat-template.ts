@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { readText } from '../../base/read-text.js'
 import { readJsonObject } from '../../files/checkpoint/config.js'
 import { isGguf } from '../../files/checkpoint/gguf-names.js'
 import { readGgufHeader } from '../../files/gguf/header.js'
 import { readTokenId, readVocabulary } from '../../files/gguf/tokenizer/vocabulary.js'
-import { assertTemplateLength } from '../templates/template-process.js'
+import { assertTemplateLength } from '../templates/template-length.js'
 import { nameToken } from './tokenizer-files.js'
 
 /** How a tokenizer writes chats. */
@@ -15,6 +15,9 @@ export interface ChatTemplate {
   /** `bos_token` and the like, as texts. */
   tokens: Record<string, string>
 }
+
+/** Four for each character of the longest template that is read. */
+const MOST_TEMPLATE_BYTES = 1 << 22
 
 export const NO_TEMPLATE_HINT =
   'name the tokenizer of a chat model of the same vocabulary with `tokenizer`, or another column with `datasetColumn`'
@@ -35,20 +38,13 @@ async function readFromFolder(folder: string): Promise<ChatTemplate> {
   const [special, config, template] = await Promise.all([
     readJsonObject(join(folder, 'special_tokens_map.json')),
     readJsonObject(join(folder, 'tokenizer_config.json')),
-    readIfThere(join(folder, 'chat_template.jinja')),
+    readText(join(folder, 'chat_template.jinja'), MOST_TEMPLATE_BYTES),
   ])
   const settings: Record<string, unknown> = { ...special, ...config }
   return {
     template: template ?? chooseTemplate(settings.chat_template) ?? missingTemplate(folder),
     tokens: listTokens(settings),
   }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined
-    throw new LayerpruneError(`${path} cannot be read: ${cause.message}`, { cause })
-  })
 }
 
 function chooseTemplate(stated: unknown): string | undefined {

@@ -1,6 +1,6 @@
 /** A process that writes chats by the templates of models. */
 import { Environment, parse, tokenize } from '@huggingface/jinja'
-import { answerTemplates } from '../templates/answer-templates.js'
+import { answerRequests } from '../../base/answering-process.js'
 import { LimitError, LimitedInterpreter } from '../templates/limited-interpreter.js'
 import type { ChatRequest } from './chat-writer.js'
 
@@ -19,7 +19,7 @@ const programs = new Map<string, Program>()
 /** Of templates that were given up. */
 const limits = new Map<string, Error>()
 
-answerTemplates(({ template, tokens, turns }: ChatRequest): string => {
+answerRequests(({ template, tokens, turns }: ChatRequest): string => {
   const program = programs.get(template) ?? parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }))
   programs.set(template, program)
   if (turns === null) return ''

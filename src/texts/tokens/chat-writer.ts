@@ -1,4 +1,4 @@
-import { TemplateProcess } from '../templates/template-process.js'
+import { LimitedProcess } from '../../base/limited-process.js'
 import type { ChatTemplate } from './chat-template.js'
 import { readTurns } from './chat-turns.js'
 
@@ -13,7 +13,7 @@ export interface ChatRequest extends ChatTemplate {
   turns: Record<string, unknown>[] | null
 }
 
-const templates = new TemplateProcess<ChatRequest, string>('texts/tokens/chat-worker.js')
+const templates = new LimitedProcess<ChatRequest, string>('texts/tokens/chat-worker.js')
 
 /**
  * Writes chats by the template of a model, which is read when the first chat comes.

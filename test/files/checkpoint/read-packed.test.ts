@@ -204,3 +204,48 @@ describe('a packed model', () => {
 function readJson(name: string): unknown {
   return JSON.parse(readFileSync(join(PACKED, name, 'config.json'), 'utf8'))
 }
+
+describe('numbers that say how packed weights are read', () => {
+  /** Changes the whole numbers of one tensor of a fixture. */
+  function change(fixture: string, name: string, changed: (numbers: number[]) => number[]): string {
+    const folder = makeTempFolder()
+    const tensors = readTensors(join(PACKED, fixture, 'model.safetensors'))
+    const { dtype, shape, data } = tensors.get(name)!
+    const size = dtype === 'I64' ? 8 : 4
+    const numbers = Array.from({ length: data.length / size }, (_, i) => data.readInt32LE(size * i))
+    const bytes = Buffer.alloc(data.length)
+    for (const [i, number] of changed(numbers).entries()) {
+      if (size === 8) bytes.writeBigInt64LE(BigInt(number), 8 * i)
+      else bytes.writeInt32LE(number, 4 * i)
+    }
+    writeTensors(join(folder, 'model.safetensors'), new Map([...tensors, [name, { dtype, shape, data: bytes }]]))
+    return folder
+  }
+  const read = async (fixture: string, folder: string) =>
+    readPackedTensors(
+      JSON.parse(readFileSync(join(PACKED, fixture, 'config.json'), 'utf8')),
+      (await openSafetensors(folder)).tensors,
+    )
+  const MODULE = 'model.layers.1.mlp.up_proj'
+
+  it.each<[what: string, fixture: string, tensor: string, changed: (numbers: number[]) => number[], problem: RegExp]>([
+    [
+      'no group',
+      'gptq-reordered',
+      'g_idx',
+      ([_, ...rest]) => [-1, ...rest],
+      /has -1 for input 0, expected a group from 0/,
+    ],
+    [
+      'a group too many',
+      'gptq-reordered',
+      'g_idx',
+      ([_, ...rest]) => [99, ...rest],
+      /has 99 for input 0, expected a group/,
+    ],
+    ['another order', 'gptq', 'g_idx', (all) => all.toReversed(), /for input 0, expected 0, as desc_act is false/],
+    ['another shape', 'ct-w4a16', 'weight_shape', ([rows, columns]) => [columns!, rows! + 1], /its weight has \[/],
+  ])('are refused if they name %s', async (_, fixture, tensor, changed, problem) => {
+    await expect(read(fixture, change(fixture, `${MODULE}.${tensor}`, changed))).rejects.toThrow(problem)
+  })
+})

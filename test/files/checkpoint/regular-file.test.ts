@@ -32,7 +32,7 @@ describe('assertRegularFile', () => {
     const folder = copyModel(name, (path) => symlinkSync('/dev/zero', path))
     await expect(READERS[name]!(folder)).rejects.toMatchObject({
       message: expect.stringMatching(/: expected a file, found a device$/),
-      hint: "put the model's file in its place",
+      hint: 'put a file in its place',
     })
   })
 

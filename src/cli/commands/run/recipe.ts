@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayerpruneError } from '../../../base/errors.js'
 import { formatCount, formatDuration } from '../../../base/format-numbers.js'
 import { quoteForShell } from '../../../base/quote-for-shell.js'
+import { readText } from '../../../base/read-text.js'
 import { writeFilesAtomically } from '../../../base/write-files.js'
 import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estimate-healing.js'
 import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
@@ -40,11 +40,7 @@ export async function run(flags: RecipeFlags): Promise<void> {
 async function assertNoOther(folder: string, files: Record<string, string>): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name)
-    const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return content
-      throw error
-    })
-    if (found === content) continue
+    if (((await readText(path)) ?? content) === content) continue
     throw new LayerpruneError(`${path} is of other settings, or was edited`, {
       hint: 'name another place with --output, or replace what is there with --force',
     })

@@ -1,9 +1,9 @@
-import { closeSync, openSync, readSync } from 'node:fs'
 import { isObject } from '../../../base/is-object.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
 import { assertShape, damaged, type RawTensors } from './raw-tensors.js'
 import { combineWith, stored } from './scales.js'
+import { readSmallTensor } from './small-tensor.js'
 
 /** The JSON that bitsandbytes writes beside each 4-bit weight. */
 interface QuantState {
@@ -111,7 +111,7 @@ function readState(tensor: TensorLocation): QuantState {
   const wrong = () => damaged(`tensor ${quoteName(tensor.name)} is no quant_state of bitsandbytes`)
   let state: unknown
   try {
-    state = JSON.parse(readSmallTensor(tensor).toString('utf8'))
+    state = JSON.parse(readSmallTensor(tensor, MOST_STATE_BYTES).toString('utf8'))
   } catch (cause) {
     if (cause instanceof SyntaxError) throw wrong()
     throw cause
@@ -127,20 +127,4 @@ function readState(tensor: TensorLocation): QuantState {
     nestedBlockSize: nested,
     nestedOffset: offset as number,
   }
-}
-
-/** The bytes of a small tensor; throws LayerpruneError if it is large, or its file ends before it. */
-function readSmallTensor({ name, file, offsetBytes, sizeBytes }: TensorLocation): Buffer {
-  if (sizeBytes > MOST_STATE_BYTES) {
-    throw damaged(`tensor ${quoteName(name)} has ${sizeBytes} bytes, expected at most ${MOST_STATE_BYTES}`)
-  }
-  const bytes = Buffer.alloc(sizeBytes)
-  const handle = openSync(file, 'r')
-  try {
-    const readBytes = readSync(handle, bytes, 0, sizeBytes, offsetBytes)
-    if (readBytes !== sizeBytes) throw damaged(`${file} is truncated in tensor ${quoteName(name)}`)
-  } finally {
-    closeSync(handle)
-  }
-  return bytes
 }

@@ -5,6 +5,7 @@ import { readFp8 } from './fp8.js'
 import { readNvfp4 } from './nvfp4.js'
 import { assertShape, damaged, type RawTensors, refused } from './raw-tensors.js'
 import { combineGroups, combineWith, readFp4, scale, stored, subtractZeros } from './scales.js'
+import { assertGroupIndex, readWholeNumbers } from './small-tensor.js'
 
 type Section = Record<string, unknown>
 
@@ -81,8 +82,17 @@ function readPacked(raw: RawTensors, module: string, packed: TensorLocation, sch
       ? combineWith('Sub', integers, 2 ** (bits - 1))
       : combineGroups('Sub', integers, spread.of(readZeros(zeros, rows, columns / group, bits)), width)
   const name = `${module}.weight`
+  const stated = raw.find(`${module}.weight_shape`)
+  if (stated !== undefined) assertStatedShape(stated, [rows, columns])
   raw.drop(`${module}.weight_shape`)
   raw.pack(name, packed, combineGroups('Mul', shifted, spread.of(stored(scales)), width))
+}
+
+/** Words of rows that are padded would need it; they are not read. */
+function assertStatedShape(tensor: TensorLocation, [rows, columns]: [number, number]): void {
+  const stated = readWholeNumbers(tensor, 2)
+  if (stated[0] === rows && stated[1] === columns) return
+  throw damaged(`tensor ${quoteName(tensor.name)} states [${stated.join(', ')}], its weight has [${rows}, ${columns}]`)
 }
 
 /** Zero points in 32-bit words along the columns of groups; half of their range is added to them too. */
@@ -94,8 +104,12 @@ function readZeros(part: TensorLocation, rows: number, groups: number, bits: 4 |
 /** If columns were ordered by importance before they were grouped, each names its group. */
 function spreadGroups(raw: RawTensors, module: string, [rows, groups]: [number, number], columns: number) {
   const index = raw.find(`${module}.weight_g_idx`)
-  if (index === undefined) return { isByColumn: false, of: (grid: WeightExpression) => grid }
-  assertShape(index, [columns])
+  raw.drop(`${module}.weight_g_idx`)
+  // as in compressed-tensors: with -1 in it the columns are in order
+  if (index === undefined || readWholeNumbers(index, columns).includes(-1)) {
+    return { isByColumn: false, of: (grid: WeightExpression) => grid }
+  }
+  assertGroupIndex(index, { inputs: columns, groups, groupSize: undefined })
   const of = (grid: WeightExpression): WeightExpression => {
     const byGroup: WeightExpression = { kind: 'transposed', shape: [groups, rows], of: grid }
     const byColumn: WeightExpression = { kind: 'gathered', shape: [columns, rows], of: byGroup, index }

@@ -2,6 +2,7 @@ import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import type { WeightExpression } from '../weight-expression.js'
 import { assertShape, type RawTensors, refused } from './raw-tensors.js'
 import { combineBlocks, findGroupSize, stored } from './scales.js'
+import { assertGroupIndex } from './small-tensor.js'
 
 type Section = Record<string, unknown>
 
@@ -51,8 +52,12 @@ function readWeight(
   assertShape(packed, [(inputs * bits) / 32, outputs])
   const shape: [number, number] = [inputs, outputs]
   const integers: WeightExpression = { kind: 'row-words', shape, part: packed, bits }
-  const index = isReordered ? raw.find(`${module}.g_idx`) : undefined
-  if (index !== undefined) assertShape(index, [inputs])
+  const stated = raw.find(`${module}.g_idx`)
+  if (stated !== undefined) {
+    const groupSize = isReordered ? undefined : findGroupSize(scales, inputs)
+    assertGroupIndex(stated, { inputs, groups, groupSize })
+  }
+  const index = isReordered ? stated : undefined
   const block = [index === undefined ? findGroupSize(scales, inputs) : 1, 1]
   const spread = (of: WeightExpression): WeightExpression =>
     index === undefined ? of : { kind: 'gathered', shape, of, index }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { LayerpruneError } from '../../../base/errors.js'
-import { assertNoPointer, withModelFile } from '../regular-file.js'
+import { assertNoPointer, withModelFile } from '../model-file.js'
 import { bytesOfNumber } from '../safetensors-dtype.js'
 import { quoteName, type SafetensorsHeader, type TensorLocation } from '../safetensors-header.js'
 import { PickleError } from './pickle.js'

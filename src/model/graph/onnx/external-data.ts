@@ -3,7 +3,7 @@ import { dirname, relative, resolve, sep } from 'node:path'
 import { clearField, create } from '@bufbuild/protobuf'
 import { StringStringEntryProtoSchema, TensorProtoSchema } from 'onnx-buf'
 import { LayerpruneError } from '../../../base/errors.js'
-import { assertRegularFile } from '../../../files/checkpoint/regular-file.js'
+import { assertRegularFile } from '../../../base/regular-file.js'
 import { DataLocation, type GraphProto, type TensorProto } from './onnx.js'
 
 /** Bytes of a weight inside a file. */

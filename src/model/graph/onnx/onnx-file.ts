@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { LayerpruneError } from '../../../base/errors.js'
-import { assertRegularFile } from '../../../files/checkpoint/regular-file.js'
+import { assertRegularFile } from '../../../base/regular-file.js'
 import { assertRotaryTables } from '../checks/check-rotary.js'
 import type { DecoderGraph } from '../decoder-graph.js'
 import { findResidualStream } from '../residual-stream.js'

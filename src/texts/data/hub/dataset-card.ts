@@ -1,6 +1,6 @@
-import { parse } from 'yaml'
 import { LayerpruneError } from '../../../base/errors.js'
 import { isObject } from '../../../base/is-object.js'
+import { readYaml } from '../../../base/read-yaml.js'
 import { describe } from '../../../files/hub/answers.js'
 import type { Hub } from '../../../files/hub/hub.js'
 import { EntryNotFoundError } from '../../../files/hub/refusal.js'
@@ -35,19 +35,15 @@ export async function readDatasetConfigs(hub: Hub, repo: Repo): Promise<DatasetC
 }
 
 /** @param what  the card, for messages */
-function parseDatasetConfigs(card: string, what: string): DatasetConfig[] {
+async function parseDatasetConfigs(card: string, what: string): Promise<DatasetConfig[]> {
   const fail = (found: string): never => {
     throw new LayerpruneError(`${what}: the dataset's configurations are malformed: ${found}`)
   }
   const lines = card.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
   const end = lines.indexOf('---', 1)
   if (lines[0] !== '---' || end === -1) return []
-  let metadata: unknown
-  try {
-    metadata = parse(lines.slice(1, end).join('\n'), { maxAliasCount: 100, uniqueKeys: false })
-  } catch (cause) {
-    return fail(`invalid YAML: ${(cause as Error).message.split('\n')[0]}`)
-  }
+  const { value: metadata, errors } = await readYaml(lines.slice(1, end).join('\n'), what, { uniqueKeys: false })
+  if (errors.length > 0) return fail(`invalid YAML: ${errors[0]}`)
   const configs = isObject(metadata) ? metadata.configs : undefined
   if (configs === undefined || configs === null) return []
   if (!Array.isArray(configs)) return fail('configs is not a list')

@@ -1,23 +1,6 @@
-import type { Stats } from 'node:fs'
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
+import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { LayerpruneError } from '../../base/errors.js'
-
-/**
- * Checks that a file can be read to its end: a pipe or device may have none. A missing file is left to the reader.
- * @throws LayerpruneError if it is anything else
- */
-export async function assertRegularFile(path: string): Promise<void> {
-  const stats = await stat(path).catch(() => undefined)
-  if (stats === undefined || stats.isFile() || stats.isDirectory()) return
-  throw new LayerpruneError(`${path}: expected a file, found ${describe(stats)}`, {
-    hint: "put the model's file in its place",
-  })
-}
-
-function describe(stats: Stats): string {
-  if (stats.isFIFO()) return 'a named pipe'
-  return stats.isSocket() ? 'a socket' : 'a device'
-}
+import { assertRegularFile } from '../../base/regular-file.js'
 
 /**
  * Opens a file of a model for as long as it is used.

@@ -1,16 +1,12 @@
-import { AnsweringProcess } from '../../base/answering-process.js'
-import { LayerpruneError } from '../../base/errors.js'
-import { formatCount } from '../../base/format-numbers.js'
+import { AnsweringProcess } from './answering-process.js'
+import { LayerpruneError } from './errors.js'
 
-/** Characters of a template; those of published models have tens of thousands at most. */
-const MOST_CHARACTERS = 1 << 20
 /** V8 ends a process that needs more. */
 const HEAP_MIB = 768
-/** Longer than the interpreter lets a template run: the rest are stuck in one of its functions. */
 const LONGEST_MS = 7000
 
 interface AskOptions {
-  /** What fails, for messages: the template and what it writes. */
+  /** What fails, for messages: what the stranger's file was to give. */
   what: string
   hint?: string
   /** Once it is aborted, the request is given up. */
@@ -18,10 +14,10 @@ interface AskOptions {
 }
 
 /**
- * A process in which strangers' templates run: one that never ends or fills the memory ends nothing else. It starts with
- * the first request, and again if it was ended.
+ * A process for work on strangers' files that may never end or fill the memory: it is ended then, and nothing else with
+ * it. It starts with the first request, and again if it was ended.
  */
-export class TemplateProcess<Request, Result> {
+export class LimitedProcess<Request, Result> {
   readonly #file: string
   #running: AnsweringProcess<Request, Result> | undefined
 
@@ -30,7 +26,7 @@ export class TemplateProcess<Request, Result> {
     this.#file = file
   }
 
-  /** @throws LayerpruneError if the template fails or exceeds a limit */
+  /** @throws LayerpruneError if the work fails or exceeds a limit */
   async ask(request: Request, { what, hint, signal }: AskOptions): Promise<Result> {
     signal?.throwIfAborted()
     const running = this.#start()
@@ -56,12 +52,4 @@ export class TemplateProcess<Request, Result> {
     }
     return this.#running
   }
-}
-
-/** @throws LayerpruneError if a template is longer than any that is meant well */
-export function assertTemplateLength(template: string, what: string): void {
-  if (template.length <= MOST_CHARACTERS) return
-  throw new LayerpruneError(
-    `${what}: expected at most ${formatCount(MOST_CHARACTERS)} characters, found ${formatCount(template.length)}`,
-  )
 }
