@@ -15,12 +15,6 @@ export function makeEvaluateCommand(): Command {
       'another model with the same tokenizer, folder or Hub id: perplexity of both on the same texts, KL divergence and agreement',
     )
     .option(
-      '--dataset-skip <n>',
-      'skip the first n texts, for example those that a plan was made from',
-      wholeNumber(0),
-      0,
-    )
-    .option(
       '--max-memory <size>',
       'stay below so much memory, for example 8GB, by loading layers as they are needed',
       memorySize,

@@ -41,7 +41,10 @@ function addTextFlags(command: Command): Command {
     .option('--dataset-column <name>', COLUMN_HELP, 'text')
     .option('--dataset-size <n>', 'read the first n texts (default: as many as the training needs)', wholeNumber(1))
   return addReadingFlags(command)
-    .option('--evaluate-on <path...>', 'texts to measure on (default: the first ones of --dataset)')
+    .option(
+      '--evaluate-on <path...>',
+      'texts to measure on (default: those that prune measured on, or the first ones of --dataset without those that it used)',
+    )
     .option('--evaluate-size <n>', 'how many texts to measure on (default: 64)', wholeNumber(1))
 }
 
@@ -67,6 +70,10 @@ function addMethodFlags(command: Command): Command {
     .option(
       '--teacher <id>',
       'learn from the probabilities of this model, usually the whole one, rather than from the texts alone',
+    )
+    .option(
+      '--whole <id>',
+      "the whole model, whose perplexity is printed beside (default: what the model's plan says of it)",
     )
     .option(
       '--teacher-states <weight>',

@@ -79,8 +79,12 @@ function addDatasetFlags(command: Command, required: boolean, textsRead: string)
     )
 }
 
+/** Help of --dataset-skip. */
+export const SKIP_HELP = 'skip the first n texts; --dataset-size counts from there (default: 0)'
+
 export function addReadingFlags(command: Command): Command {
   return command
+    .option('--dataset-skip <n>', SKIP_HELP, wholeNumber(0))
     .option('--shuffle <seed>', 'read a random sample spread over the files instead of the first texts', wholeNumber(0))
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option(

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { REPAIR_LIST } from '../../jobs/library/option-lists.js'
 import type { RepairModelOptions } from '../../jobs/repair/repair-model.js'
 import { memorySize, wholeNumber } from './arguments.js'
-import { COLUMN_HELP } from './measuring-flags.js'
+import { COLUMN_HELP, SKIP_HELP } from './measuring-flags.js'
 
 /** Flags that require --repair or --heal. Texts alone may be given for samples. */
 export const MEASURING_ONLY = ['maxLength', 'evaluateOn', 'evaluateSize'] as const
@@ -26,6 +26,7 @@ export function addRepairFlags(command: Command): Command {
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
     .option('--dataset-size <n>', 'texts to fit the repair on (default: 128)', wholeNumber(1))
+    .option('--dataset-skip <n>', SKIP_HELP, wholeNumber(0))
     .option('--shuffle <seed>', 'read a random sample spread over the files instead of the first texts', wholeNumber(0))
     .option('--max-length <n>', 'tokens read of each text (default: 256)', wholeNumber(2))
     .option(

@@ -20,7 +20,11 @@ export function formatTrained(result: HealResult): string {
   return [
     describeTraining(result),
     `Perplexity on ${formatQuantity(heldOut.texts, 'other text')} of ${heldOut.id} (${formatCount(heldOut.scoredTokens)} tokens):`,
-    formatForms(['before', 'after'], perplexity, standardError),
+    formatForms(
+      [...(perplexity.whole === undefined ? [] : (['whole'] as const)), 'before', 'after'],
+      perplexity,
+      standardError,
+    ),
   ].join('\n')
 }
 

@@ -12,11 +12,13 @@ import { openRunner } from '../../engine/sessions/graph-runner.js'
 import { releaseAll } from '../../engine/sessions/session.js'
 import { takePairHead } from '../../model/graph/heads/comparison.js'
 import type { AgainstFigures, EvaluationResult } from '../../results/documents/evaluation-result.js'
+import { joinUses } from '../../results/documents/text-uses.js'
 import { findTokenizerDifference } from '../../texts/tokens/same-tokenizer.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import { describeModel } from '../run/describe-model.js'
 import { chooseRunSettings } from '../run/run-options.js'
+import { findUses } from '../write-model/find-plan.js'
 import type { OnAdvance } from './batch-work.js'
 import type { Compared, EvaluatorOptions } from './evaluator.js'
 import { evaluatePerplexity, type OpenEvaluator, type ScoringOptions } from './perplexity.js'
@@ -39,13 +41,14 @@ export type AgainstResult = EvaluationResult & { against: AgainstFigures }
 export async function evaluateAgainst({ against, ...options }: AgainstOptions): Promise<AgainstResult> {
   const { signal, onNote, onDownload } = options
   const reference = await prepareModel(await openModel({ model: against, signal, onNote, onDownload }), options)
+  const leaveOut = joinUses(options.leaveOut, await findUses({ model: against, signal, onDownload }))
   const described = await describeModel(reference, options)
   const open: OpenEvaluator = async (model, session) => {
     await assertComparable(model, reference, options)
     return openPair(model, reference, session)
   }
   const more = { against: described.fingerprint.slice(0, 12) }
-  const evaluation = await evaluatePerplexity({ ...options, candidates: [[]] }, open, more)
+  const evaluation = await evaluatePerplexity({ ...options, leaveOut, candidates: [[]] }, open, more)
   const [own] = evaluation.candidates
   if (own === undefined || own.perplexity === null) {
     throw new LayerpruneError(`the perplexity of ${evaluation.model.id} is not a finite number`, {

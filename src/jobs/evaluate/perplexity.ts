@@ -1,4 +1,4 @@
-import { InterruptedError, LayerpruneError, UsageError } from '../../base/errors.js'
+import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
 import { VERSION } from '../../base/version.js'
 import type { Model } from '../../engine/model.js'
@@ -6,10 +6,11 @@ import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EvaluationResult, TextFigures } from '../../results/documents/evaluation-result.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
+import { describeReuse, listFittedTexts, listUsedTexts, type TextUses } from '../../results/documents/text-uses.js'
 import type { TextTotal } from '../../texts/data/count-texts.js'
 import type { Dataset } from '../../texts/data/dataset.js'
 import { isInShard, type Shard } from '../../texts/tokens/placed-rows.js'
-import { batchScoredTexts, skipRows, type TextBatches } from '../../texts/tokens/scored-texts.js'
+import { batchScoredTexts, type TextBatches } from '../../texts/tokens/scored-texts.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import { describeModel } from '../run/describe-model.js'
@@ -24,6 +25,7 @@ import {
 } from '../run/run-options.js'
 import { Answers, identifyWork, type ResumeOptions } from '../run/saved-work.js'
 import { TextWork } from '../run/text-work.js'
+import { findUses } from '../write-model/find-plan.js'
 import { EvaluationSums } from './evaluation-sums.js'
 import type { Compared, Evaluator, EvaluatorOptions } from './evaluator.js'
 import { openMeasuringEvaluator } from './limited-evaluator.js'
@@ -34,8 +36,8 @@ import { assertWholeFinite } from './whole-model.js'
 
 /** Options of every measurement of a model's predictions of texts. */
 export interface ScoringOptions extends RunOptions, ResumeOptions {
-  /** Texts to skip at the start of the dataset, for example those that a plan was made from; `datasetSize` counts from there. */
-  datasetSkip?: number | undefined
+  /** Texts that are not measured, as `texts` of a plan names them; those that the model's own plan names never are. */
+  leaveOut?: TextUses | undefined
   /** Called with every text, in the order in which they were run, for comparisons over texts. */
   onText?: ((score: TextScore) => void) | undefined
 }
@@ -83,20 +85,28 @@ export function evaluatePerplexity(
 async function evaluate(options: EvaluationOptions, open: OpenEvaluator, more: object): Promise<EvaluationResult> {
   assertRunCounts(options)
   assertCounts({ 'max memory': options.maxMemory })
-  const { signal, candidates = [], datasetSize, datasetSkip = 0, shard, onNote } = options
-  if (!(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
-    throw new UsageError(`dataset skip must be a whole number of at least 0, found ${datasetSkip}`)
-  }
-  const limit = datasetSize === undefined ? undefined : datasetSkip + datasetSize
-  const { dataset, model } = await openInputs({ ...options, datasetSize: limit })
+  const uses = [options.leaveOut, await findUses(options)]
+  const result = await measureTexts(options, open, { more, used: listUsedTexts(...uses), isLast: false })
+  if (result !== undefined) return result
+  options.onNote?.(describeReuse([options.dataset].flat().join(', ')))
+  return (await measureTexts(options, open, { more, used: listFittedTexts(...uses), isLast: true }))!
+}
+
+/** @returns undefined if no text but those used before is there to measure, unless it is the last try */
+async function measureTexts(
+  options: EvaluationOptions,
+  open: OpenEvaluator,
+  { more, used, isLast }: { more: object; used: ReadonlySet<string>; isLast: boolean },
+): Promise<EvaluationResult | undefined> {
+  const { signal, candidates = [], datasetSize, shard, onNote } = options
+  const { dataset, model } = await openInputs({ ...options, leftOutHashes: used })
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, onNote)
   const described = await describeModel(model, options)
   const answers = Answers.openIfKept(() => identifyWork(described.fingerprint, { ...options, ...more }), options)
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
   const work = new TextWork()
-  const rows = skipRows(dataset.rows(), datasetSkip)
-  const texts = batchScoredTexts(rows, tokenizer.encode, settings, takeOwn(work, shard))
+  const texts = batchScoredTexts(dataset.rows(), tokenizer.encode, settings, takeOwn(work, shard))
   const sums = new EvaluationSums(removed)
   const record = shard && new ShardRecord(shard)
   let evaluator: Awaited<ReturnType<OpenEvaluator>> | undefined
@@ -126,11 +136,15 @@ async function evaluate(options: EvaluationOptions, open: OpenEvaluator, more: o
     await evaluator?.close()
   }
   const saved = record?.save()
-  if (sums.texts === 0) throw noTextError(dataset, texts, datasetSkip)
+  if (sums.texts === 0) {
+    if (!isLast && dataset.read().leftOut > 0) return undefined
+    throw noTextError(dataset, texts, options)
+  }
+  noteLeftOut(dataset, options)
   return {
     schema: SCHEMAS.evaluation,
     model: described,
-    dataset: describeTexts(dataset, texts, sums, datasetSkip),
+    dataset: describeTexts(dataset, texts, sums, options),
     settings: describeSettings(settings, options),
     ...sums.figures(),
     ...(saved && { shard: saved }),
@@ -161,15 +175,11 @@ function takeOwn(work: TextWork, shard: Shard | undefined): (batches: ReadText[]
   return (batches) => work.addWindow(batches.filter(() => isInShard(seen++, shard)))
 }
 
-function countTexts(
-  dataset: Dataset,
-  { datasetSkip = 0, shard }: EvaluationOptions,
-  { batchSize }: RunSettings,
-): TextTotal | null {
+function countTexts(dataset: Dataset, { shard }: EvaluationOptions, { batchSize }: RunSettings): TextTotal | null {
   const found = dataset.countTexts()
   if (found === null) return null
-  const all = Math.max(0, found.texts - datasetSkip)
-  if (shard === undefined) return { ...found, texts: all }
+  if (shard === undefined) return found
+  const all = found.texts
   let texts = 0
   for (let start = (shard.index - 1) * batchSize; start < all; start += shard.count * batchSize) {
     texts += Math.min(batchSize, all - start)
@@ -220,11 +230,13 @@ async function scoreTexts(
 }
 
 function describeTexts(
-  { id, config, split, revision, shares, column, skipped }: Dataset,
+  dataset: Dataset,
   { tokenless }: TextBatches,
   sums: EvaluationSums,
-  skippedTexts: number,
+  { datasetSkip = 0 }: EvaluationOptions,
 ): EvaluationResult['dataset'] {
+  const { id, config, split, revision, shares, column, skipped } = dataset
+  const { leftOut, end, hashes } = dataset.read()
   return {
     id,
     config,
@@ -232,7 +244,9 @@ function describeTexts(
     revision,
     ...(shares && { shares }),
     column,
-    skippedTexts,
+    skippedTexts: datasetSkip,
+    ...(leftOut > 0 && { leftOut }),
+    ...{ end, hashes },
     ...sums.counts(),
     skipped: { empty: skipped.empty + tokenless, notText: skipped.notText },
   }
@@ -240,21 +254,35 @@ function describeTexts(
 
 function describeSettings(
   { maxLength, batchSize }: RunSettings,
-  { datasetSize, shuffle }: EvaluationOptions,
+  { datasetSize, datasetSkip, shuffle }: EvaluationOptions,
 ): EvaluationResult['settings'] {
   return {
     maxLength,
     batchSize,
     scored: 'every token but the first of each text',
     ...(datasetSize === undefined ? {} : { datasetSize }),
+    ...(datasetSkip === undefined ? {} : { datasetSkip }),
     ...(shuffle === undefined ? {} : { shuffle }),
   }
 }
 
-function noTextError({ id, column, skipped }: Dataset, { tokenless }: TextBatches, skip: number): LayerpruneError {
-  const after = skip === 0 ? '' : ` after its first ${formatQuantity(skip, 'text')}`
+/** Says that texts were left out, because the figures are not those of all texts. */
+function noteLeftOut(dataset: Dataset, { onNote }: EvaluationOptions): void {
+  const { leftOut } = dataset.read()
+  if (leftOut === 0) return
+  onNote?.(
+    `left out ${formatQuantity(leftOut, 'text')} of ${dataset.id}: layers were chosen or weights fitted on them, so they say little about others`,
+  )
+}
+
+function noTextError(dataset: Dataset, { tokenless }: TextBatches, { datasetSkip = 0 }: EvaluationOptions): Error {
+  const { id, column, skipped } = dataset
+  const { leftOut } = dataset.read()
+  const after = datasetSkip === 0 ? '' : ` after its first ${formatQuantity(datasetSkip, 'text')}`
+  const used = leftOut === 0 ? '' : `, ${formatQuantity(leftOut, 'text')} that layers were chosen or weights fitted on`
+  const hint = datasetSkip === 0 ? 'check `dataset` and `datasetColumn`' : 'skip fewer texts'
   return new LayerpruneError(
-    `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}`,
-    { hint: skip === 0 ? 'check `dataset` and `datasetColumn`' : 'skip fewer texts' },
+    `${id} holds no text to measure${after}: ${formatQuantity(skipped.empty, 'empty row')}, ${formatQuantity(tokenless, 'row')} of fewer than two tokens, ${formatQuantity(skipped.notText, 'row')} without text in column ${column}${used}`,
+    { hint: leftOut === 0 ? hint : 'measure on other texts' },
   )
 }

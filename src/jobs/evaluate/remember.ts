@@ -34,7 +34,8 @@ const COMPARED: Form<Compared> = {
 /** As `compare`, without running batches that are remembered. */
 export function rememberCompared(evaluator: Pick<Evaluator, 'compare'>, answers: Answers): Evaluator['compare'] {
   return (batch, candidates, onAdvance) => {
-    const cuts = [[], ...candidates].map(nameCut)
+    // a candidate without a cut may be another model than the first one
+    const cuts = ['whole', ...candidates.map(nameCut)]
     return answers.find(['compare', idsOf(batch)], cuts, COMPARED, async (missing) => {
       const asked = missing.filter((place) => place > 0)
       const [whole, ...compared] = await evaluator.compare(

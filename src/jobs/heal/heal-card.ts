@@ -1,7 +1,7 @@
 import { formatCount, formatPerplexity, formatQuantity } from '../../base/format-numbers.js'
 import { VERSION } from '../../base/version.js'
 import type { LocatedModel } from '../../engine/model.js'
-import { publicName } from '../repair/describe-repair.js'
+import { publicName } from '../../results/documents/public-name.js'
 import { describeTaskRun, formatCode, formatUploadNote, putSectionFirst } from '../write-model/model-card.js'
 import type { HealFacts } from './heal-result.js'
 
@@ -47,6 +47,7 @@ function describeHealing(facts: HealFacts, { name, command }: HowMade): string {
     [
       `| on ${formatQuantity(heldOut.texts, 'other text')} of \`${publicName(heldOut.id)}\` | perplexity |`,
       '| --- | --- |',
+      ...(perplexity.whole === undefined ? [] : [`| whole model | ${shown(perplexity.whole)} |`]),
       `| before | ${shown(perplexity.before)} |`,
       `| after | ${shown(perplexity.after)} |`,
     ].join('\n'),

@@ -3,18 +3,21 @@ import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import { storeWeights } from '../../model/gradient/fed-weights.js'
 import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
+import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
 import { interruptible } from '../run/interruptible.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../write-model/output-folder.js'
-import { type PlannedFile, sizeOf, sumPlanned } from '../write-model/planned-file.js'
+import { type PlannedFile, sizeOf, sumPlanned, textFile } from '../write-model/planned-file.js'
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import type { HealFacts, HealResult } from './heal-result.js'
+import type { HealTexts } from './heal-texts.js'
 import { checkOptions, type HealOptions, openWork, type Work } from './heal-work.js'
 import { planAdapter, planHealedModel } from './healed-files.js'
 import { hasState, removeState, STATE_COPIES, statePath } from './saved-state.js'
 import { measureHeldOut, type Trained, trainForm } from './train-form.js'
 import { mergeTrained } from './trained-form.js'
 import type { TrainingState } from './training-state.js'
+import { planHealed, recallWhole } from './whole-figures.js'
 
 /**
  * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it
@@ -61,11 +64,13 @@ async function finish(work: Work, { ended, state, before }: Trained, options: He
     ? storeWeights(adapted, form.trained, parameters)
     : replaceWeights(model.decoder, replacements)
   const after = await measureHeldOut({ ...model, decoder }, 'after', data, settings, options)
-  const facts = { ...describeWork(work, state, options), ended, ...compare(before, after) }
+  const whole = await findWhole(work, options)
+  const facts = { ...describeWork(work, state, options), ended, ...compare(whole, before, after) }
   const made = { name: basename(resolve(output)), command: options.command }
   const files = adapter
     ? await planAdapter(located, form, parameters, tensors, facts, made)
     : await planHealedModel(located, replacements, facts, made)
+  if (data.plan) files.push(formatPlan(data.plan, data.texts, facts))
   const result = describeFiles(facts, folder, files)
   await write(folder, files, options)
   await removeState(statePath(output))
@@ -82,11 +87,39 @@ async function explainFailure(cause: unknown, { output, signal }: HealOptions): 
   throw new LayerpruneError(message, { hint: hint === undefined ? kept : `${hint}; ${kept}`, cause })
 }
 
-function compare(before: Figures, after: Figures | undefined): Pick<HealResult, 'perplexity' | 'standardError'> {
+/** The whole model on the held-out texts: measured if `whole` names it, or as the plan of the pruned one says. */
+async function findWhole({ student, data, settings }: Work, options: HealOptions) {
+  if (student.whole === null) return recallWhole(data.texts, data.plan, settings.maxLength)
+  return measureHeldOut(student.whole, 'whole', data, settings, options)
+}
+
+function compare(
+  whole: Pick<Figures, 'perplexity' | 'standardError'> | undefined,
+  before: Figures,
+  after: Figures | undefined,
+): Pick<HealResult, 'perplexity' | 'standardError'> {
   return {
-    perplexity: { before: before.perplexity, after: after?.perplexity ?? null },
-    standardError: { before: before.standardError, after: after?.standardError ?? null },
+    perplexity: {
+      ...(whole && { whole: whole.perplexity }),
+      ...{ before: before.perplexity, after: after?.perplexity ?? null },
+    },
+    standardError: {
+      ...(whole && { whole: whole.standardError }),
+      ...{ before: before.standardError, after: after?.standardError ?? null },
+    },
   }
+}
+
+function formatPlan(plan: Plan, texts: HealTexts, { settings, perplexity, standardError }: HealFacts): PlannedFile {
+  const { maxLength } = settings
+  const name = <Value>({ after, whole }: { after: Value; whole?: Value }) => ({
+    ...(whole !== undefined && { whole }),
+    healed: after,
+  })
+  const healed = planHealed(plan, texts, {
+    ...{ maxLength, perplexity: name<number | null>(perplexity), standardError: name(standardError) },
+  })
+  return textFile(PLAN_FILE, `${JSON.stringify(healed, null, 2)}\n`)
 }
 
 function describeWork(

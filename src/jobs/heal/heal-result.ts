@@ -34,9 +34,11 @@ export interface HealResult {
   tokensPerSecond: number
   /** Losses in nats per token; those on held-out texts are of the next token, before weights are rounded. */
   curve: CurvePoint[]
-  /** Before training and as written, on the held-out texts; null if it is not finite. */
-  perplexity: { before: number; after: number | null }
-  standardError: { before: number | null; after: number | null }
+  /**
+   * Of the whole model if it is known, before training and as written, on the held-out texts; null if it is not finite.
+   */
+  perplexity: { whole?: number; before: number; after: number | null }
+  standardError: { whole?: number | null; before: number | null; after: number | null }
   files: { name: string; sizeBytes: number }[]
   sizeBytes: number
 }

@@ -19,11 +19,14 @@ import { joinTeacher } from '../../model/gradient/join-teacher.js'
 import type { Teacher } from '../../model/gradient/loss.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { readStoredPart } from '../../model/graph/stored-part.js'
+import type { Plan } from '../../results/documents/plan.js'
+import { describeReuse } from '../../results/documents/text-uses.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunningOptions } from '../run/run-options.js'
 import { listCompanions } from '../write-model/companion-files.js'
+import { findPlan } from '../write-model/find-plan.js'
 import { type ClaimedFolder, claimFolder } from '../write-model/output-folder.js'
 import { findCommonStates } from './common-states.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
@@ -41,6 +44,8 @@ export interface HealOptions extends ModelSourceOptions, HealTextOptions, Traini
   targets?: string[] | undefined
   /** Folder or Hub id of a model whose probabilities are learnt instead of the next token, as the whole model's. */
   teacher?: string | undefined
+  /** Folder or Hub id of the whole model, whose perplexity is reported beside; if omitted, as the model's plan says. */
+  whole?: string | undefined
   /** Precision that frozen weights are held in, the one they are stored in or fp32; they are computed with in fp32. */
   dtype?: HeldDtype | undefined
   /** Writes the adapter alone instead of the model. */
@@ -108,11 +113,15 @@ export interface Student {
   adapted: DecoderGraph
   /** Null if the next token is learnt. */
   teacher: OpenedTeacher | null
+  /** The model that this one was cut from; null if it is not named. */
+  whole: Model | null
 }
 
 export interface HealData {
   tokenizer: TokenizerProcess
   texts: HealTexts
+  /** What is known of the model before: which texts were used to make it, and what it was measured as. */
+  plan: Plan | undefined
 }
 
 export interface Work {
@@ -160,8 +169,9 @@ async function openTexts(located: LocatedModel, options: HealOptions): Promise<O
   const tokenizer = new TokenizerProcess(located.folder, signal)
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
-    const texts = await readTexts(options, located, tokenizer, settings)
-    return { student, data: { tokenizer, texts }, settings }
+    const plan = await findPlan(located)
+    const texts = await readTexts(options, located, plan, tokenizer, settings)
+    return { student, data: { tokenizer, texts, plan }, settings }
   } catch (cause) {
     tokenizer.close()
     throw cause
@@ -178,7 +188,8 @@ async function openStudent(
   const modules = listTargets(describeDecoder(model.config, tensors), tensors, options.targets)
   const trainable = await makeTrainable(model.decoder, tensors, modules, { ...options, seed })
   const { form, teacher } = await addTeacher(trainable, located, options)
-  return { located, model, tensors, modules, form, adapted: trainable.decoder, teacher }
+  const whole = options.whole === undefined ? null : await openOther(options.whole, options)
+  return { located, model, tensors, modules, form, adapted: trainable.decoder, teacher, whole }
 }
 
 async function openFrozen(
@@ -209,17 +220,19 @@ async function addTeacher(
   located: LocatedModel,
   options: HealOptions,
 ): Promise<{ form: TrainedForm; teacher: OpenedTeacher | null }> {
-  const { teacher: id, teacherStates: weight, ignoreConfigKey: _, revision: __, ...others } = options
+  const { teacher: id, teacherStates: weight } = options
   if (id === undefined) return { form, teacher: null }
-  // the teacher's 16-bit weights are held as the student's are, whichever type they are stored in
-  const model = await openFrozen(await locateModel({ ...others, model: id }), {
-    ...options,
-    dtype: undefined,
-  })
+  const model = await openOther(id, options)
   assertPlain(model, PLAIN_MODEL)
   const { student, teacher } = joinTeacher(form.decoder, model.decoder)
   const common = weight === undefined ? undefined : { states: await findCommonStates(located, model), weight }
   return { form: { ...form, decoder: student }, teacher: { ...teacher, common, id, model } }
+}
+
+/** Another model than the trained one: its 16-bit weights are held as that one's, whichever type they are stored in. */
+async function openOther(id: string, options: HealOptions): Promise<Model> {
+  const { ignoreConfigKey: _, revision: __, ...others } = options
+  return openFrozen(await locateModel({ ...others, model: id }), { ...options, dtype: undefined })
 }
 
 /** A stopped training is neither dropped nor resumed unless the user asks for it. */
@@ -254,6 +267,7 @@ export function decoderTensors({ decoder, tensors }: Model): Map<string, TensorL
 async function readTexts(
   options: HealOptions,
   located: LocatedModel,
+  plan: Plan | undefined,
   tokenizer: TokenizerProcess,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
@@ -263,10 +277,17 @@ async function readTexts(
     batchSize: microBatchSize,
     most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,
     endToken: await findEndToken(located),
+    uses: plan?.texts ?? {},
   })
   if (texts.repeated > 0) {
     options.onNote?.(
       `skipped ${formatQuantity(texts.repeated, 'text')} to train on, because the model is measured on them`,
+    )
+  }
+  if (texts.isReused) options.onNote?.(describeReuse(texts.heldOut.id))
+  else if (texts.leftOut > 0) {
+    options.onNote?.(
+      `measuring on none of ${formatQuantity(texts.leftOut, 'text')} that the layers were chosen or the repair fitted on`,
     )
   }
   return texts

@@ -13,8 +13,8 @@ import type { HealFacts } from './heal-result.js'
 import type { Parameters } from './optimizer.js'
 import type { TrainedForm } from './trained-form.js'
 
-/** Configs that are copied as they are, and the plan of an earlier cut. */
-const CONFIGS = ['config.json', 'genai_config.json', 'layerprune-plan.json']
+/** Configs that are copied as they are. */
+const CONFIGS = ['config.json', 'genai_config.json']
 
 /** The files of a healed model: its own, with other values in the trained tensors, and a card. */
 export async function planHealedModel(

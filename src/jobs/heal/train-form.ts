@@ -147,7 +147,7 @@ function noteDuration(
 /** Figures of a model on the held-out texts; undefined if they are not finite. */
 export async function measureHeldOut(
   model: Model,
-  stage: 'before' | 'after',
+  stage: 'whole' | 'before' | 'after',
   { texts, tokenizer }: HealData,
   { maxLength }: TrainingSettings,
   { threads, device = 'cpu', signal, onProgress }: HealOptions,
@@ -161,7 +161,7 @@ export async function measureHeldOut(
     signal,
     batches,
     countBytes: (text) => countScoredBytes(text, tokenizer.decode, maxLength),
-    phase: stage === 'before' ? { phase: 'perplexity before', next: 'training' } : { phase: 'perplexity after' },
+    phase: { phase: `perplexity ${stage}`, ...(stage === 'before' && { next: 'training' }) },
     onProgress,
   })
   return figures

@@ -23,6 +23,8 @@ export const OPTION_KINDS = {
   datasetRevision: 'text',
   datasetSize: 'number',
   datasetSkip: 'number',
+  leaveOut: 'object',
+  texts: 'object',
   shuffle: 'number',
   textLines: 'flag',
   evaluateOn: 'texts',
@@ -79,6 +81,7 @@ export const OPTION_KINDS = {
   // training
   targets: 'list',
   teacher: 'text',
+  whole: 'text',
   teacherStates: 'number',
   adapter: 'flag',
   layersAtOnce: 'number',

@@ -21,7 +21,7 @@ const WEIGHTS = ['model', 'revision', 'base', 'modelFile', 'format', 'dtype', 'i
 /** Which texts of a dataset are read. */
 const READING = [
   ...(['datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
-  ...(['datasetSize', 'shuffle', 'textLines'] as const),
+  ...(['datasetSize', 'datasetSkip', 'shuffle', 'textLines'] as const),
 ] as const
 
 const TRAINED_ON = ['dataset', ...READING, 'evaluateOn', 'evaluateSize'] as const
@@ -69,14 +69,14 @@ export const VERIFICATION_LIST = {
 } as const satisfies OptionList
 
 export const EVALUATION_LIST = {
-  flags: [...ANY_RUN, 'datasetSkip', 'maxMemory', 'shard'],
-  given: ['dataset', 'candidates', 'onText', ...RESUMING, ...HOOKS],
+  flags: [...ANY_RUN, 'maxMemory', 'shard'],
+  given: ['dataset', 'candidates', 'leaveOut', 'onText', ...RESUMING, ...HOOKS],
   required: ['model', 'dataset'],
 } as const satisfies OptionList
 
 export const AGAINST_LIST = {
-  flags: [...ANY_RUN, 'datasetSkip'],
-  given: ['dataset', 'against', 'onText', ...RESUMING, ...HOOKS],
+  flags: ANY_RUN,
+  given: ['dataset', 'against', 'leaveOut', 'onText', ...RESUMING, ...HOOKS],
   required: ['model', 'dataset', 'against'],
 } as const satisfies OptionList
 
@@ -131,13 +131,14 @@ export const COMPARISON_LIST = {
 export const REPAIR_LIST = {
   // flags of prune, whose --device and the like are not the repair's
   flags: [
-    ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetSize', 'shuffle'] as const),
+    ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit'] as const),
+    ...(['datasetSize', 'datasetSkip', 'shuffle'] as const),
     ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads', 'maxMemory'] as const),
   ],
   given: [
     ...WEIGHTS,
     ...(['datasetRevision', 'textLines', 'batchSize', 'device'] as const),
-    ...(['removed', 'onPhases', 'evaluateFirst'] as const),
+    ...(['removed', 'onPhases', 'evaluateFirst', 'leaveOut'] as const),
     ...RESUMING,
     ...HOOKS,
   ],
@@ -147,7 +148,7 @@ export const REPAIR_LIST = {
 export const HEAL_LIST = {
   flags: [
     ...(['model', 'revision', 'ignoreConfigKey', ...TRAINED_ON, ...RUNNING] as const),
-    ...(['output', 'dtype', 'targets', 'teacher', 'teacherStates', 'adapter', 'force', 'resume'] as const),
+    ...(['output', 'dtype', 'targets', 'teacher', 'teacherStates', 'whole', 'adapter', 'force', 'resume'] as const),
     ...(['layersAtOnce', 'maxMemory', 'steps', 'minutes', 'microBatchSize', 'learningRate'] as const),
     ...(['warmupSteps', 'weightDecay', 'clip', 'seed', 'evaluateEvery', 'patience'] as const),
     ...(['wholeMatrices', 'rank', 'alpha'] as const),
@@ -165,7 +166,7 @@ export const RECIPE_LIST = {
 
 export const MAKE_PLAN_LIST = {
   flags: [],
-  given: ['model', 'strategy', 'removed', 'scores', 'dataset'],
+  given: ['model', 'strategy', 'removed', 'scores', 'dataset', 'texts'],
   required: ['model', 'strategy', 'removed'],
   kinds: { model: 'object', strategy: 'text', dataset: 'object' },
 } as const satisfies OptionList

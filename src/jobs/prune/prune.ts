@@ -14,7 +14,9 @@ import type { Replacement } from '../../files/weights/replacement.js'
 import type { CardContent } from '../../results/documents/card-content.js'
 import { makePlan, PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import type { PruneResult } from '../../results/documents/prune-result.js'
+import { publicName } from '../../results/documents/public-name.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
+import { publicUses } from '../../results/documents/text-uses.js'
 import { findCompanions, listCompanions } from '../write-model/companion-files.js'
 import { keepLayers } from '../write-model/layer-numbers.js'
 import { formatModelCard } from '../write-model/model-card.js'
@@ -36,7 +38,7 @@ export interface PruneOptions extends ModelOptions {
   /** Folder to write the pruned model to. */
   output: string
   /** Which layers to remove; its model's number of layers must be the model's. */
-  plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset'>
+  plan: Pick<Plan, 'strategy' | 'removed' | 'scores' | 'dataset' | 'texts'>
   /** Prunes an ONNX graph of every precision that the model has, instead of one. */
   allDtypes?: boolean | undefined
   /** Writes models of families whose pruned models were not compared with the whole ones; the card says so. */
@@ -140,7 +142,7 @@ async function planFiles(
     ...weights,
     ...(format === 'gguf' ? [] : await findCompanions(model.source)),
     textFile('README.md', card),
-    textFile(PLAN_FILE, `${JSON.stringify(isFromHub ? plan : withoutPath(plan), null, 2)}\n`),
+    textFile(PLAN_FILE, `${JSON.stringify(withoutPaths(plan, isFromHub), null, 2)}\n`),
   ]
   return { files, sizes, unproven }
 }
@@ -192,6 +194,12 @@ function chooseFormat({ allDtypes, format, dtype, modelFile, replacements }: Pru
 }
 
 /** Local paths are private: they are removed before the model may be published. */
-function withoutPath(plan: Plan): Plan {
-  return { ...plan, model: { ...plan.model, id: basename(plan.model.id) } }
+function withoutPaths(plan: Plan, isFromHub: boolean): Plan {
+  const { model, dataset, texts } = plan
+  return {
+    ...plan,
+    ...(!isFromHub && { model: { ...model, id: basename(model.id) } }),
+    ...(typeof dataset?.id === 'string' && { dataset: { ...dataset, id: publicName(dataset.id) } }),
+    ...(texts && { texts: publicUses(texts) }),
+  }
 }

@@ -8,7 +8,6 @@ import type { Sample } from '../../results/documents/prune-result.js'
 import { openDataset } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
-import { skipRows } from '../../texts/tokens/scored-texts.js'
 import type { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
 import { readEndTokens } from '../evaluate/end-tokens.js'
@@ -99,9 +98,9 @@ async function readBeginnings(
 ): Promise<EncodedText[]> {
   const most = Math.min(BEGINNING_TOKENS, Math.floor(mostTokens(model) / 2))
   const writeChat = createChatWriter(() => model.tokenizer, options.signal)
-  const dataset = await openDataset({ ...options, datasetSize: undefined, writeChat })
+  const dataset = await openDataset({ ...options, datasetSize: undefined, datasetSkip: skip, writeChat })
   const beginnings: EncodedText[] = []
-  for await (const { text, origin, addSpecialTokens } of skipRows(dataset.rows(), skip)) {
+  for await (const { text, origin, addSpecialTokens } of dataset.rows()) {
     const ids = await encode(text, 2 * most, addSpecialTokens)
     if (ids.length < LEAST_TOKENS) continue
     beginnings.push({ ids: ids.slice(0, Math.min(most, Math.floor(ids.length / 2))), origin })

@@ -1,6 +1,6 @@
-import { basename } from 'node:path'
 import { formatCount, formatPerplexity, formatQuantity } from '../../base/format-numbers.js'
 import type { CardContent } from '../../results/documents/card-content.js'
+import { publicName } from '../../results/documents/public-name.js'
 import type { RepairReport } from './repair-report.js'
 
 export function describeRepairInCard(report: RepairReport): CardContent {
@@ -33,12 +33,4 @@ function describeSections({ changed, calibration, evaluation, perplexity }: Repa
     ].join('\n'),
     `Perplexity is over ${formatCount(evaluation.scoredTokens)} tokens: every token but the first of each text, cut at ${calibration.maxLength}.`,
   ]
-}
-
-/** Local paths are private, so only the file name is given; a Hub id is public. */
-export function publicName(id: string): string {
-  return id
-    .split(', ')
-    .map((path) => (/^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.\w+$/.test(path) ? path : basename(path)))
-    .join(', ')
 }

@@ -4,6 +4,7 @@ import { formatQuantity } from '../../base/format-numbers.js'
 import { type Model, openModel, prepareModel } from '../../engine/model.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import type { Block } from '../../model/layers/block.js'
+import { describeReuse, joinUses, type TextUses } from '../../results/documents/text-uses.js'
 import type { ReadingOptions } from '../../texts/data/dataset.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
@@ -12,6 +13,7 @@ import { describeModel } from '../run/describe-model.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunSettings } from '../run/run-options.js'
 import { identifyWork, type ResumeOptions } from '../run/saved-work.js'
+import { findUses } from '../write-model/find-plan.js'
 import { makeReplacements } from './make-replacements.js'
 import { measureRepair } from './measure-repair.js'
 import { type PhaseFigures, PhaseMeter } from './phase-meter.js'
@@ -38,14 +40,14 @@ const MAX_LENGTH = 256
 /**
  * Repairs a model from which blocks of layers are removed, and measures it whole, cut and repaired, on texts that the
  * repair was not fitted on.
- * @returns the changed weights by their names in the whole model, and the report
+ * @returns the changed weights by their names in the whole model, the report, and which texts had which part in it
  * @throws UsageError if an option is out of range, or a block does not fit the model
  * @throws InterruptedError if `signal` was aborted
  * @throws LayerpruneError if the model or the texts cannot be used, or this kind of model cannot be repaired
  */
 export async function repairModel(
   options: RepairModelOptions,
-): Promise<{ replacements: Map<string, Replacement>; report: RepairReport }> {
+): Promise<{ replacements: Map<string, Replacement>; report: RepairReport; uses: TextUses }> {
   assertRunCounts(options)
   assertCounts({ 'texts to measure on': options.evaluateSize, 'max memory': options.maxMemory })
   const { removed, maxMemory, threads, device = 'cpu', signal, onNote, onProgress } = options
@@ -92,7 +94,8 @@ export async function repairModel(
       onNote?.('the repair did not lower the perplexity of the cut: without `repair` the model is no worse')
     }
     options.onPhases?.(meter.figures())
-    return { replacements, report: makeRepairReport(repairs, texts, figures, settings.maxLength) }
+    const report = makeRepairReport(repairs, texts, figures, settings.maxLength)
+    return { replacements, report, uses: recordUses(texts, report) }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError('before the repair was complete') : cause
   } finally {
@@ -114,6 +117,19 @@ async function openKnown(model: Model, { calibration }: RepairTexts, options: Re
   return new KnownFits(identity, { resumeFrom, onSaved })
 }
 
+function recordUses({ calibration, evaluation }: RepairTexts, report: RepairReport): TextUses {
+  const { maxLength } = report.calibration
+  return {
+    fitted: [calibration.record],
+    measured: {
+      ...evaluation.record,
+      maxLength,
+      perplexity: { ...report.perplexity },
+      standardError: { ...report.standardError },
+    },
+  }
+}
+
 /** Opens the model and reads the texts; the tokenizer is to be closed. */
 async function openInputs(options: RepairModelOptions) {
   const { removed, signal, onNote, onProgress } = options
@@ -127,7 +143,8 @@ async function openInputs(options: RepairModelOptions) {
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
     const writeChat = createChatWriter(() => model.tokenizer, signal)
-    const texts = await readTexts({ ...options, writeChat }, tokenizer, settings)
+    const leaveOut = joinUses(await findUses(options), options.leaveOut)
+    const texts = await readTexts({ ...options, writeChat, leaveOut }, tokenizer, settings)
     return { model, settings, texts, tokenizer }
   } catch (cause) {
     tokenizer.close()
@@ -150,6 +167,12 @@ async function readTexts(
   if (calibration.repeated > 0) {
     options.onNote?.(
       `skipped ${formatQuantity(calibration.repeated, 'text')} to fit on, because the repair is measured on them`,
+    )
+  }
+  if (evaluation.isReused) options.onNote?.(describeReuse(evaluation.id))
+  else if (evaluation.leftOut > 0) {
+    options.onNote?.(
+      `skipped ${formatQuantity(evaluation.leftOut, 'text')} to measure on, because the layers were chosen on them`,
     )
   }
   return texts

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
 import { LayerpruneError } from '../../base/errors.js'
+import type { TextRecord, TextUses } from '../../results/documents/text-uses.js'
 import { type Dataset, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
-import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
+import { hashText, splitHashes } from '../../texts/data/text-hashes.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type ReadText, splitByLength } from '../../texts/tokens/windows.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
+import { type TakenTexts, type TextSource, takeUnusedTexts } from './held-out-texts.js'
 import { HELD_OUT_EVERY } from './repair-cuts.js'
 
 export interface RepairTextOptions extends RunOptions {
@@ -16,6 +17,8 @@ export interface RepairTextOptions extends RunOptions {
   evaluateSize?: number | undefined
   /** Reads the texts to measure on before those to fit on, so that training can go on with all that follow. */
   evaluateFirst?: boolean | undefined
+  /** Texts that are not measured on, as `texts` of a plan names them. */
+  leaveOut?: TextUses | undefined
 }
 
 /** Texts of a repair, without those of fewer than two tokens; none is in both. */
@@ -27,6 +30,11 @@ export interface RepairTexts {
 interface ReadSet extends TextSet {
   /** Texts skipped because they are in the other set, which was read first. */
   repeated: number
+  /** Texts skipped because they were used before, as `leaveOut` says. */
+  leftOut: number
+  /** Whether the layers were chosen on them, because there were no others. */
+  isReused: boolean
+  record: TextRecord
 }
 
 export interface TextSet {
@@ -46,38 +54,43 @@ export async function readRepairTexts(
   encode: Encode,
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
-  const { evaluateOn, evaluateFirst, datasetSize = CALIBRATION_TEXTS, evaluateSize } = options
-  const dataset = await openDataset({ ...options, datasetSize: undefined })
-  const rows = dataset.rows()
-  const other =
-    evaluateOn === undefined
-      ? undefined
-      : await openDataset({ ...options, dataset: evaluateOn, datasetSize: undefined })
-  const otherRows = other?.rows()
+  const { evaluateOn, evaluateFirst, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
+  const source = await openSource(options, options.dataset)
+  const other = evaluateOn === undefined ? source : await openSource({ ...options, datasetSkip: 0 }, evaluateOn)
   try {
     const known = new Set<string>()
-    const take = async (from: typeof rows, { id }: Dataset, count: number, split = splitByLength): Promise<ReadSet> => {
+    const take = async (from: TextSource, count: number, uses: TextUses | undefined) => {
       const before = new Set(known)
-      let repeated = 0
-      const accepts = (text: string) => {
-        const isNew = !before.has(hash(text))
-        if (isNew) known.add(hash(text))
-        else repeated++
-        return isNew
-      }
-      const texts = await takeScoredTexts(from, count, encode, maxLength, accepts)
-      return { id, batches: split(texts, batchSize), repeated }
+      const taken = await takeUnusedTexts(from, count, uses, { encode, maxLength, apart: before })
+      for (const hash of splitHashes(taken.record.hashes)) known.add(hash)
+      const repeated = from.passed.filter(({ text }) => before.has(hashText(text))).length
+      return { ...taken, repeated, leftOut: taken.leftOut - repeated }
     }
-    const takeEvaluation = () => take(otherRows ?? rows, other ?? dataset, evaluateSize ?? EVALUATION_TEXTS)
+    const takeEvaluation = async () =>
+      describeSet(await take(other, evaluateSize, options.leaveOut), splitByLength, batchSize)
     const early = evaluateFirst ? await takeEvaluation() : undefined
-    const calibration = await take(rows, dataset, datasetSize, splitToHoldOut)
+    const calibration = describeSet(await take(source, datasetSize, undefined), splitToHoldOut, batchSize)
     const evaluation = early ?? (await takeEvaluation())
-    assertTexts({ calibration, evaluation }, { dataset, other: other ?? dataset, evaluateFirst })
+    assertTexts({ calibration, evaluation }, { dataset: source.dataset, other: other.dataset, evaluateFirst })
     return { calibration, evaluation }
   } finally {
-    await rows.return(undefined)
-    await otherRows?.return(undefined)
+    await source.rows.return(undefined)
+    await other.rows.return(undefined)
   }
+}
+
+async function openSource(
+  options: RepairTextOptions & ReadingOptions,
+  paths: RepairTextOptions['dataset'],
+): Promise<TextSource> {
+  const dataset = await openDataset({ ...options, dataset: paths, datasetSize: undefined })
+  return { dataset, rows: dataset.rows(), passed: [], order: options }
+}
+
+type Taken = TakenTexts & Pick<ReadSet, 'repeated' | 'isReused'>
+
+function describeSet({ texts, ...taken }: Taken, split: typeof splitByLength, batchSize: number): ReadSet {
+  return { id: taken.record.dataset, batches: split(texts, batchSize), ...taken }
 }
 
 /** Batches of texts to fit on, so small that there are several: one of them at least is held out. */
@@ -112,10 +125,6 @@ function assertTexts({ calibration, evaluation }: RepairTexts, { dataset, other,
   if (measured === 0) {
     throw noTexts(other, `to measure on${evaluateFirst ? '' : describe(evaluation, fitted, 'fitted')}`)
   }
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('base64')
 }
 
 function noTexts({ id, column }: Dataset, purpose: string): LayerpruneError {

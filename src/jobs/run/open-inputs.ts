@@ -1,6 +1,6 @@
 import { InterruptedError } from '../../base/errors.js'
 import { type Model, openModel, type PrepareOptions, prepareModel } from '../../engine/model.js'
-import { type Dataset, openDataset } from '../../texts/data/dataset.js'
+import { type Dataset, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { DATASET_START, type ReadPosition } from '../../texts/tokens/placed-rows.js'
 import type { RunOptions } from './run-options.js'
@@ -13,17 +13,18 @@ import type { RunOptions } from './run-options.js'
  * @throws LayerpruneError if model or dataset cannot be used
  */
 export async function openInputs(
-  options: RunOptions & Pick<PrepareOptions, 'checksInRun'>,
+  options: RunOptions & Pick<PrepareOptions, 'checksInRun'> & Pick<ReadingOptions, 'leftOutHashes'>,
   { rows, skipped }: ReadPosition = DATASET_START,
 ): Promise<{ dataset: Dataset; model: Model }> {
-  const { datasetSize: limit, signal, onProgress } = options
+  const { datasetSize: limit, datasetSkip = 0, signal, onProgress } = options
   let model: Model | undefined
   onProgress?.({ phase: 'opening the model', done: 0, total: null })
   try {
     const dataset = await openDataset({
       ...options,
       datasetSize: limit === undefined ? undefined : limit - rows,
-      skipRows: rows + skipped.empty + skipped.notText,
+      // what was read before began after the texts to skip
+      ...(rows > 0 && { datasetSkip: 0, skipRows: datasetSkip + rows + skipped.empty + skipped.notText }),
       writeChat: createChatWriter(() => model!.tokenizer, signal),
     })
     model = await prepareModel(await openModel(options, 'measure', { longest: options.maxLength }), options)

@@ -19,13 +19,16 @@ export interface ResumeOptions<Work = SavedWork> {
   onSaved?: ((work: Work) => Promise<void> | void) | undefined
 }
 
+/** Options that change no answer: texts that are left out change which are asked for. */
+const UNNAMED = ['signal', 'resumeFrom', 'leaveOut']
+
 /**
  * Identifies a job by its model and options; functions and what is resumed do not count.
  * @param fingerprint  the model's
  */
 export function identifyWork(fingerprint: string, options: object): Identity {
   const named = Object.entries(options).filter(
-    ([name, value]) => value !== undefined && typeof value !== 'function' && name !== 'signal' && name !== 'resumeFrom',
+    ([name, value]) => value !== undefined && typeof value !== 'function' && !UNNAMED.includes(name),
   )
   return {
     'the version of layerprune': VERSION,

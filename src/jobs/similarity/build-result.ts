@@ -5,6 +5,7 @@ import { findBestBlock, scoreBlocks } from '../../results/documents/result-views
 import { SCHEMAS } from '../../results/documents/schemas.js'
 import type { MetricResult, ScoredBlock, SimilarityResult } from '../../results/documents/similarity-result.js'
 import type { DatasetName } from '../../texts/data/dataset-options.js'
+import { takeHashes } from '../../texts/data/text-hashes.js'
 import { blockIndex, countBlocks } from './distances.js'
 import { type Measurement, saveProgress } from './measurement.js'
 import type { SimilaritySettings } from './options.js'
@@ -18,8 +19,11 @@ export interface RunDescription {
   settings: SimilaritySettings
 }
 
-/** The means of a run as the result that is printed and saved. */
-export function buildResult(run: RunDescription, measurement: Measurement): SimilarityResult {
+/**
+ * The means of a run as the result that is printed and saved.
+ * @param hashes  of the texts read, those of later texts may follow; undefined if they are not known
+ */
+export function buildResult(run: RunDescription, measurement: Measurement, hashes?: string): SimilarityResult {
   const { model, dataset, settings } = run
   const { layers } = model
   const { statistics, tokenless, window } = measurement
@@ -37,6 +41,7 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
       samples: statistics.texts,
       tokens: measurement.tokens,
       skipped: { empty: window.end.skipped.empty + tokenless, notText: window.end.skipped.notText },
+      ...(hashes !== undefined && nameTexts(settings, window.end.rows, hashes)),
       fingerprint: window.start.digest,
     },
     ...describeSettings(settings),
@@ -57,6 +62,10 @@ export function buildResult(run: RunDescription, measurement: Measurement): Simi
     ...(settings.everySize ? { bestBlocks: listBestBlocks(layers, { distances, standardErrors }) } : {}),
     ...(settings.shard === undefined ? {} : { progress: saveProgress(measurement) }),
   }
+}
+
+function nameTexts({ datasetSkip = 0 }: SimilaritySettings, texts: number, hashes: string) {
+  return { end: datasetSkip + texts, hashes: takeHashes(hashes, texts) }
 }
 
 function listBestBlocks(
@@ -92,12 +101,13 @@ function measureMetric(
 type DescribedSettings = Pick<SimilarityResult, 'settings' | 'tokens' | 'layersToSkip' | 'shard' | 'layerpruneVersion'>
 
 export function describeSettings(settings: SimilaritySettings): DescribedSettings {
-  const { maxLength, batchSize, datasetSize, shuffle, until, tokens, layersToSkip, shard } = settings
+  const { maxLength, batchSize, datasetSize, datasetSkip, shuffle, until, tokens, layersToSkip, shard } = settings
   return {
     settings: {
       maxLength,
       batchSize,
       ...(datasetSize === undefined ? {} : { datasetSize }),
+      ...(datasetSkip === undefined ? {} : { datasetSkip }),
       ...(shuffle === undefined ? {} : { shuffle }),
       ...(until === undefined ? {} : { until }),
     },
@@ -109,8 +119,8 @@ export function describeSettings(settings: SimilaritySettings): DescribedSetting
 }
 
 /** The result of an unfinished run, with all that is needed to continue it. */
-export function buildPartialResult(run: RunDescription, measurement: Measurement): SimilarityResult {
-  return { ...buildResult(run, measurement), partial: true, progress: saveProgress(measurement) }
+export function buildPartialResult(run: RunDescription, measurement: Measurement, hashes: string): SimilarityResult {
+  return { ...buildResult(run, measurement, hashes), partial: true, progress: saveProgress(measurement) }
 }
 
 /** The block of n layers with the smallest mean of the texts measured so far. */

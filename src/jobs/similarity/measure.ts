@@ -12,6 +12,7 @@ import { nameLayers } from '../../model/layers/names.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
 import type { TextTotal } from '../../texts/data/count-texts.js'
 import type { Dataset } from '../../texts/data/dataset.js'
+import { takeHashes } from '../../texts/data/text-hashes.js'
 import {
   assertSamePosition,
   DATASET_START,
@@ -57,6 +58,8 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
   const { texts: measured } = measurement.statistics
   const job: Job = {
     ...{ options, run, model, measurement, best: undefined },
+    // a Hub dataset is opened after the texts that an earlier run read
+    hashes: () => takeHashes(resumeFrom?.dataset.hashes ?? '', opened.rows) + dataset.read().hashes,
     meter: new RunMeter(),
     work: new TextWork({ texts: measured, tokens: measurement.tokens }),
     countTexts: () => expectTexts(run.settings, dataset, opened.rows),
@@ -65,13 +68,13 @@ export async function measureSimilarity(options: SimilarityOptions): Promise<Sim
     await measureTexts(job, rows, ending)
   } catch (cause) {
     const { texts } = measurement.statistics
-    if (texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement))
+    if (texts > 0) options.onPartialResult?.(buildPartialResult(run, measurement, job.hashes()))
     throw signal?.aborted ? new InterruptedError(texts, options.datasetSize) : cause
   }
   if (measurement.statistics.texts === 0) throw noTextError(run, measurement)
   if (options.onRoofline) options.onRoofline(await measureRoofline(model, job.meter, options.threads))
   options.onRate?.(describeRate(model, job.meter))
-  return buildResult(run, measurement)
+  return buildResult(run, measurement, job.hashes())
 }
 
 interface Job {
@@ -83,6 +86,8 @@ interface Job {
   work: TextWork
   /** Number of texts to measure; null while unknown. */
   countTexts: () => TextTotal | null
+  /** Of the texts read so far, those of an earlier run first. */
+  hashes: () => string
   /** The best block so far; undefined before the first batch. */
   best: Block | undefined
 }
@@ -155,7 +160,7 @@ async function measureWindow(job: Job, source: GramSource, window: TextWindow<Pl
     measurement.window.batches++
     job.best = findBestSoFar(layers, layersToSkip, measurement.statistics)
     reportProgress(job)
-    await options.onBatch?.(() => buildPartialResult(run, measurement))
+    await options.onBatch?.(() => buildPartialResult(run, measurement, job.hashes()))
   }
   measurement.tokenless += window.tokenless
   measurement.window = windowFrom(window.last.end)

@@ -38,6 +38,7 @@ export function mergeShards(shards: ShardResult[]): SimilarityResult {
       settings: { ...settings, metrics: listMetrics(first.result), tokens, layersToSkip, everySize },
     },
     measurement,
+    dataset.hashes,
   )
 }
 

@@ -63,6 +63,7 @@ export interface SimilaritySettings extends RunSettings {
   metrics: readonly Metric[]
   tokens: TokenSelection
   datasetSize?: number | undefined
+  datasetSkip?: number | undefined
   shuffle?: number | undefined
   until?: number | undefined
   shard?: Shard | undefined
@@ -106,7 +107,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
   const { config } = model
   assertBlockSize(layersToSkip, config.layers)
   const run = chooseRunSettings(options, model, onNote)
-  const { until, datasetSize, shuffle, shard } = options
+  const { until, datasetSize, datasetSkip, shuffle, shard } = options
   if (until !== undefined && options.tokens === undefined) {
     onNote?.(
       `${nameOption('until')} compares the ${describeTokens(DEFAULT_UNTIL_TOKENS)} of each text, which takes fewer texts but is another measure than the paper's last token and can choose another block; ${nameOption('tokens', 'last')} keeps the paper's`,
@@ -119,6 +120,7 @@ export function chooseSettings(options: SimilarityOptions, model: Model): Simila
     tokens: options.tokens ?? (until === undefined ? 'last' : DEFAULT_UNTIL_TOKENS),
     ...run,
     datasetSize,
+    datasetSkip,
     shuffle,
     until,
     shard,

@@ -1,5 +1,6 @@
 import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import type { Model } from '../../engine/model.js'
+import { recordTexts, type TextRecord } from '../../results/documents/text-uses.js'
 import type { Dataset } from '../../texts/data/dataset.js'
 import { batchScoredTexts } from '../../texts/tokens/scored-texts.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
@@ -15,6 +16,8 @@ export interface Calibration {
   settings: RunSettings
   /** As plans name it. */
   dataset: Pick<Dataset, 'id' | 'column' | 'shares'>
+  /** The texts, as plans record what layers were chosen on. */
+  record: TextRecord
 }
 
 /**
@@ -42,14 +45,17 @@ export async function openCalibration(options: RunOptions & { datasetSize: numbe
       hint: 'check `dataset` and `datasetColumn`',
     })
   }
-  return { model, batches, texts, settings, dataset }
+  const { end, hashes } = dataset.read()
+  const { id, column } = dataset
+  const record = recordTexts({ id, column, end, hashes }, options)!
+  return { model, batches, texts, settings, dataset, record }
 }
 
 /** The texts that a plan is made from, as it names them. */
 export function describeTexts(
   { id, column, shares }: Calibration['dataset'],
   { texts, settings }: Pick<Calibration, 'texts'> & { settings: { maxLength: number } },
-  { datasetSize, shuffle }: Pick<RunOptions, 'datasetSize' | 'shuffle'>,
+  { datasetSize, datasetSkip = 0, shuffle }: Pick<RunOptions, 'datasetSkip' | 'shuffle'> & { datasetSize: number },
 ) {
   return {
     id,
@@ -57,7 +63,7 @@ export function describeTexts(
     column,
     texts,
     maxLength: settings.maxLength,
-    readTexts: datasetSize,
+    readTexts: datasetSkip + datasetSize,
     ...(shuffle !== undefined && { shuffle }),
   }
 }

@@ -1,6 +1,7 @@
 import { formatQuantity } from '../../base/format-numbers.js'
 import { renamePhase } from '../../base/progress.js'
 import { planVerifiedBlock } from '../../results/documents/recommended-plan.js'
+import { chosenOn, recordTexts } from '../../results/documents/text-uses.js'
 import { describeTexts } from './calibration.js'
 import { asBlocks, lowestLayers } from './choose-layers.js'
 import type { Found, TextPlanOptions } from './plan-options.js'
@@ -15,6 +16,7 @@ export async function planByDistance(options: TextPlanOptions): Promise<Found> {
     removed: [best],
     scores: { distance, standardError, tokens },
     dataset: describeTexts(dataset, { texts: dataset.samples, settings }, options),
+    texts: chosenOn(recordTexts(dataset, settings)),
   }
 }
 
@@ -31,7 +33,7 @@ export async function planVerified(options: TextPlanOptions): Promise<Found> {
     distances: result.distances,
     verify,
     verifySize,
-    datasetSkip: options.datasetSize,
+    datasetSkip: (options.datasetSkip ?? 0) + options.datasetSize,
     ...options.memory.check,
   })
   return planVerifiedBlock(result, verification)
@@ -50,5 +52,6 @@ export async function planByInfluence(options: TextPlanOptions): Promise<Found> 
     removed: asBlocks(lowestLayers(influence, options.layersToSkip)),
     scores: { blockInfluence: influence },
     dataset: describeTexts(dataset, { texts: dataset.samples, settings }, options),
+    texts: chosenOn(recordTexts(dataset, settings)),
   }
 }

@@ -4,6 +4,7 @@ import { nameOption } from '../../base/name-option.js'
 import type { OnProgress } from '../../base/progress.js'
 import type { Model } from '../../engine/model.js'
 import { findFixedBatch } from '../../engine/sessions/runs.js'
+import { chosenOn } from '../../results/documents/text-uses.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import type { Evaluator } from '../evaluate/evaluator.js'
 import { openEvaluator } from '../evaluate/open-evaluator.js'
@@ -55,6 +56,7 @@ export async function searchRepairedByTask(options: TextPlanOptions): Promise<Fo
     ...found,
     scores: { objective: options.objective, ...scores },
     dataset: { ...dataset, repair: describeTexts(calibration.dataset, calibration, options) },
+    texts: chosenOn(calibration.record),
   }
 }
 
@@ -86,6 +88,7 @@ async function planGreedily(
     removed: asBlocks(steps.map(({ layer }) => layer)),
     scores: describeSteps(steps, score, options.objective),
     dataset: describeTexts(calibration.dataset, calibration, options),
+    texts: chosenOn(calibration.record),
   }
 }
 

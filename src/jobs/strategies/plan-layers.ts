@@ -67,8 +67,7 @@ async function plan(options: PlanOptions): Promise<Plan> {
   const found = await PLANNERS[strategy].plan({ ...given, memory: await openMemory(options) }, config.layers)
   const base = adapter && { id: adapter.base, revision: adapter.baseRevision }
   const model = { id, layers: config.layers, family: config.modelType, base }
-  const { removed, scores, dataset: texts } = found
-  return makePlan({ model, strategy, removed, scores, dataset: texts })
+  return makePlan({ model, strategy, ...found })
 }
 
 /** @throws LayerpruneError if what is resumed is of another plan */

@@ -40,4 +40,4 @@ export interface PlanningOptions extends Omit<PlanOptions, keyof ResumeOptions> 
 /** Options of a plan that is made from texts. */
 export type TextPlanOptions = PlanningOptions & { dataset: string | string[]; datasetSize: number }
 
-export type Found = Pick<Plan, 'removed' | 'scores' | 'dataset'>
+export type Found = Pick<Plan, 'removed' | 'scores' | 'dataset' | 'texts'>

@@ -34,9 +34,9 @@ export async function verifyBlocks(options: VerificationOptions): Promise<Verifi
     candidates: nearest.map(({ start, end }) => [{ start, end }]),
   })
   const blocks = rankBlocks(nearest, result.candidates)
-  const { id, column, skippedTexts, texts, scoredTokens } = result.dataset
+  const { id, column, skippedTexts, leftOut, end, hashes, texts, scoredTokens } = result.dataset
   return {
-    dataset: { id, column, skippedTexts, texts, scoredTokens },
+    dataset: { id, column, skippedTexts, ...(leftOut && { leftOut }), ...{ end, hashes }, texts, scoredTokens },
     settings: result.settings,
     perplexity: result.perplexity,
     blocks,

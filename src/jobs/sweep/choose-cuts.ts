@@ -5,6 +5,7 @@ import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import { findBestBlock } from '../../results/documents/result-views.js'
 import type { ChosenCut } from '../../results/documents/sweep-result.js'
+import { recordTexts, type TextRecord } from '../../results/documents/text-uses.js'
 import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import { rememberMeasured } from '../evaluate/remember.js'
 import { Answers } from '../run/saved-work.js'
@@ -14,7 +15,7 @@ import { asBlocks, deepestBlock, lowestLayers } from '../strategies/choose-layer
 import { removeGreedily } from '../strategies/greedy.js'
 import { LastTokenDistances } from './last-token-distances.js'
 import type { SweepSettings, SweepStrategy } from './options.js'
-import type { ChoosingProgress } from './progress.js'
+import type { ChoosingProgress, Chosen } from './progress.js'
 
 /** Where what is measured is kept. */
 interface Keeping {
@@ -30,13 +31,16 @@ type BlocksOfSize = (size: number) => Block[]
  * What is measured is kept, and not measured again if it is known.
  * @throws as `measureSimilarity`, `openCalibration` and `removeGreedily`
  */
-export async function chooseCuts(settings: SweepSettings, layers: number, keeping: Keeping): Promise<ChosenCut[]> {
+export async function chooseCuts(settings: SweepSettings, layers: number, keeping: Keeping): Promise<Chosen> {
   const { strategies, sizes } = settings
   const measured = await measureStates(settings, layers, keeping)
   const { distances } = measured
+  let { texts } = measured
   const chosen: ChosenCut[] = []
   for (const strategy of strategies) {
-    const blocksOf = await chooseBlocks(strategy, settings, layers, { ...measured, ...keeping })
+    const found = await chooseBlocks(strategy, settings, layers, { ...measured, ...keeping })
+    const { blocksOf } = found
+    texts ??= found.texts
     for (const layersToSkip of sizes) {
       const removed = normalizeBlocks(blocksOf(layersToSkip), layers)
       const same = chosen.find((cut) => isDeepStrictEqual(cut.removed, removed))
@@ -48,7 +52,7 @@ export async function chooseCuts(settings: SweepSettings, layers: number, keepin
       }
     }
   }
-  return chosen.sort((a, b) => a.layersToSkip - b.layersToSkip)
+  return { cuts: chosen.sort((a, b) => a.layersToSkip - b.layersToSkip), texts }
 }
 
 /** Measurements of the states that strategies need; undefined if none needs them. */
@@ -57,6 +61,7 @@ interface MeasuredStates {
   distances?: Record<string, number[]>
   /** Block influence of each layer, over all tokens. */
   influence?: number[]
+  texts?: TextRecord | undefined
 }
 
 /** Measures both in one run if both are needed. */
@@ -69,8 +74,8 @@ async function measureStates(
   const { shard, resumeFrom, onSaved: _, ...options } = settings
   if (!strategies.includes('block-influence')) {
     if (!strategies.includes('angular')) return {}
-    const { distances } = await measureKeeping({ ...options, layersToSkip: 1 }, known.distances, onSaved)
-    return { distances }
+    const { distances, dataset } = await measureKeeping({ ...options, layersToSkip: 1 }, known.distances, onSaved)
+    return { distances, texts: recordTexts(dataset, options) }
   }
   const last = new LastTokenDistances(layers, known.last)
   const influence = {
@@ -78,11 +83,12 @@ async function measureStates(
     ...({ metric: 'block-influence', tokens: 'all', layersToSkip: 1 } as const),
     onGram: (batch: AskedBatch, gram: Float64Array) => last.addBatch(batch, gram),
   }
-  const { distances } = await measureKeeping(influence, known.distances, () => {
+  const { distances, dataset } = await measureKeeping(influence, known.distances, () => {
     known.last = last.save()
     return onSaved()
   })
-  return { influence: distances[1]!, ...(strategies.includes('angular') && { distances: last.means() }) }
+  const texts = recordTexts(dataset, options)
+  return { influence: distances[1]!, texts, ...(strategies.includes('angular') && { distances: last.means() }) }
 }
 
 async function chooseBlocks(
@@ -90,28 +96,24 @@ async function chooseBlocks(
   settings: SweepSettings,
   layers: number,
   { distances, influence, ...keeping }: MeasuredStates & Keeping,
-): Promise<BlocksOfSize> {
+): Promise<{ blocksOf: BlocksOfSize; texts?: TextRecord }> {
   switch (strategy) {
     case 'angular':
-      return (size) => [findBestBlock(distances!, size)]
+      return { blocksOf: (size) => [findBestBlock(distances!, size)] }
     case 'deepest':
-      return (size) => [deepestBlock(layers, size)]
+      return { blocksOf: (size) => [deepestBlock(layers, size)] }
     case 'block-influence':
-      return (size) => asBlocks(lowestLayers(influence!, size))
+      return { blocksOf: (size) => asBlocks(lowestLayers(influence!, size)) }
     case 'greedy-perplexity':
       return chooseGreedily(settings, layers, keeping)
   }
 }
 
 /** One search removes one layer after another, up to the largest size. */
-async function chooseGreedily(
-  settings: SweepSettings,
-  layers: number,
-  { known, onSaved }: Keeping,
-): Promise<BlocksOfSize> {
+async function chooseGreedily(settings: SweepSettings, layers: number, { known, onSaved }: Keeping) {
   const { sizes, threads, device = 'cpu', maxMemory, signal, onNote, onProgress } = settings
-  const { model, batches, settings: texts } = await openCalibration(settings)
-  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: texts.maxLength }
+  const { model, batches, record, settings: run } = await openCalibration(settings)
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: run.maxLength }
   const session = { threads, device, limit, signal, onNote, onProgress }
   const evaluator = await openMeasuringEvaluator(model, session)
   try {
@@ -122,7 +124,8 @@ async function chooseGreedily(
       hasFixedBatch: findFixedBatch(model.decoder.model.graph) !== null,
       onProgress,
     })
-    return (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))
+    const blocksOf: BlocksOfSize = (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))
+    return { blocksOf, texts: record }
   } finally {
     await evaluator.close()
   }

@@ -84,8 +84,9 @@ async function measureInTurn(
   const isProbed = !settings.full && probeSize < settings.verifySize
   // a shard of a sweep has a part of the cuts, and all texts
   const { shard: _, resumeFrom, onSaved, ...ofAllTexts } = settings
+  const datasetSkip = (settings.datasetSkip ?? 0) + settings.datasetSize
   const measure = (candidates: Block[][], datasetSize: number, onProgress: OnProgress | undefined) =>
-    evaluatePerplexity({ ...ofAllTexts, datasetSkip: settings.datasetSize, datasetSize, candidates, onProgress }, open)
+    evaluatePerplexity({ ...ofAllTexts, datasetSkip, datasetSize, candidates, onProgress }, open)
   const probing = renamePhase(settings.onProgress, 'perplexity', {
     as: `${phase}, first texts`,
     next: `all ${formatQuantity(settings.verifySize, 'text')}`,

@@ -1,6 +1,7 @@
 import { digest } from '../../base/digest.js'
 import type { ChosenCut } from '../../results/documents/sweep-result.js'
 import type { TaskResult } from '../../results/documents/task-result.js'
+import type { TextRecord } from '../../results/documents/text-uses.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import type { Compared, Evaluator } from '../evaluate/evaluator.js'
 import { nameCut } from '../evaluate/remember.js'
@@ -15,14 +16,20 @@ export interface SweepProgress {
   identity: Identity
   /** What strategies measure to choose; dropped once they have chosen. */
   choosing?: ChoosingProgress | undefined
-  /** All cuts, in whichever shard; undefined until all strategies have chosen. */
-  chosen?: ChosenCut[]
+  /** All cuts, in whichever shard, and the texts they were chosen on; undefined until all strategies have chosen. */
+  chosen?: Chosen
   /** Scores of texts, by the digest of their tokens, then by the blocks removed. */
   texts: Record<string, Record<string, SavedText>>
   /** Results of the candidates of its shard; undefined until they are measured. */
   tasks?: Pick<TaskResult, 'tasks' | 'taskSettings' | 'candidates'>
   /** What is known of them meanwhile. */
   taskWork?: SavedWork | undefined
+}
+
+export interface Chosen {
+  cuts: ChosenCut[]
+  /** The texts that they were chosen on; undefined if no strategy measures any. */
+  texts: TextRecord | undefined
 }
 
 export interface ChoosingProgress extends Pick<SavedWork, 'answers'> {

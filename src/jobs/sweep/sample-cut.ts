@@ -11,7 +11,7 @@ import type { SweepSettings } from './options.js'
 /** What the whole model and a cut say after `count` beginnings of unused texts; throws InterruptedError. */
 export async function sampleCut(settings: SweepSettings, removed: Block[], count: number): Promise<Sample[]> {
   const { datasetSize, verifySize, threads, device = 'cpu', signal, onNote, onProgress } = settings
-  const skip = datasetSize + verifySize
+  const skip = (settings.datasetSkip ?? 0) + datasetSize + verifySize
   const model = await prepareModel(await openModel({ ...settings, onNote: undefined }), {
     signal,
     onProgress,

@@ -12,6 +12,7 @@ import type {
   SweepLimits,
   SweepResult,
 } from '../../results/documents/sweep-result.js'
+import type { TextRecord } from '../../results/documents/text-uses.js'
 import { isInShard } from '../../texts/tokens/placed-rows.js'
 import { openLimitedEvaluator } from '../evaluate/limited-evaluator.js'
 import { describeModel } from '../run/describe-model.js'
@@ -23,7 +24,7 @@ import { chooseCuts } from './choose-cuts.js'
 import { measureSizes } from './extents.js'
 import { measureCuts, measureRepaired } from './measure-cuts.js'
 import { chooseSweepSettings, type SweepOptions, type SweepSettings } from './options.js'
-import type { SweepProgress } from './progress.js'
+import type { Chosen, SweepProgress } from './progress.js'
 import { recommendCut } from './recommend.js'
 import { sampleCut } from './sample-cut.js'
 
@@ -47,7 +48,8 @@ async function sweep(options: SweepOptions): Promise<SweepResult> {
   const limited = maxMemory === undefined ? undefined : await prepareLimited(stored, settings, maxMemory)
   await limited?.assertEnough()
   const progress = await openProgress(settings, (await describeModel(stored, settings)).fingerprint)
-  const cuts = takeShard(await chooseOrRecall(settings, config.layers, progress), settings)
+  const chosen = await chooseOrRecall(settings, config.layers, progress)
+  const cuts = takeShard(chosen.cuts, settings)
   await limited?.assertEnough().catch(explainTaken)
   const sizes = await measureSizes(stored, [[], ...cuts.map(({ removed }) => removed)])
   settings.onNote?.(describeWork(cuts, settings))
@@ -67,7 +69,7 @@ async function sweep(options: SweepOptions): Promise<SweepResult> {
   )
   const whole = { ...extents[0]!, ...(tasks && { tasks: tasks.tasks }) }
   const taskSettings = tasks && { taskSettings: tasks.taskSettings }
-  const result = { ...assemble(settings, evaluation, whole, candidates), ...taskSettings }
+  const result = { ...assemble(settings, evaluation, whole, candidates, chosen.texts), ...taskSettings }
   const { samples = 0 } = settings
   if (samples === 0 || result.recommended === null) return result
   return { ...result, samples: await sampleCut(settings, result.recommended.removed, samples) }
@@ -78,6 +80,7 @@ function assemble(
   evaluation: EvaluationResult,
   whole: Omit<SweepResult['whole'], keyof Figures>,
   candidates: SweepCandidate[],
+  chosenOn: TextRecord | undefined,
 ): SweepResult {
   const { model, dataset, settings, perplexity, standardError, bitsPerByte } = evaluation
   const limits: SweepLimits = {
@@ -90,6 +93,7 @@ function assemble(
     model,
     dataset,
     settings,
+    ...(chosenOn && { chosenOn }),
     strategies,
     sizes,
     whole: { perplexity, standardError, bitsPerByte, ...whole },
@@ -136,7 +140,7 @@ async function openProgress(settings: SweepSettings, fingerprint: string): Promi
   return resumeFrom
 }
 
-async function chooseOrRecall(settings: SweepSettings, layers: number, progress: SweepProgress): Promise<ChosenCut[]> {
+async function chooseOrRecall(settings: SweepSettings, layers: number, progress: SweepProgress): Promise<Chosen> {
   if (progress.chosen !== undefined) return progress.chosen
   settings.onNote?.(
     `choosing layers by ${formatList(settings.strategies)} on the first ${formatQuantity(settings.datasetSize, 'text')}`,

@@ -1,11 +1,25 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LocatedModel } from '../../engine/model.js'
+import { type LocatedModel, locateModel, type ModelOptions } from '../../engine/model.js'
 import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import { readPlan } from '../../results/documents/read-saved.js'
+import { joinUses, type TextUses } from '../../results/documents/text-uses.js'
 
 /** The plan of the pruning that a model came from; undefined if its folder has none. */
 export async function findPlan({ folder, source }: Pick<LocatedModel, 'folder' | 'source'>): Promise<Plan | undefined> {
   if (!source.names.includes(PLAN_FILE)) return undefined
   await source.provide([PLAN_FILE])
-  return readPlan(join(folder, PLAN_FILE))
+  return readPlanIn(folder)
+}
+
+/** The texts that a model was made with, and the adapter that is merged into it, as their plans say. */
+export async function findUses(options: ModelOptions): Promise<TextUses> {
+  const located = await locateModel({ ...options, onNote: undefined })
+  const [model, adapter] = [await findPlan(located), located.adapter && (await readPlanIn(located.adapter.folder))]
+  return joinUses(model?.texts, adapter?.texts)
+}
+
+async function readPlanIn(folder: string): Promise<Plan | undefined> {
+  const path = join(folder, PLAN_FILE)
+  return existsSync(path) ? readPlan(path) : undefined
 }

@@ -74,6 +74,8 @@ export interface EvaluationResult extends Figures {
   dataset: Omit<SimilarityResult['dataset'], 'samples' | 'fingerprint'> & {
     /** Texts skipped before the first that was read. */
     skippedTexts: number
+    /** Texts left out because the model was chosen, repaired or trained on them; omitted if there are none. */
+    leftOut?: number
     /** Texts measured; those of a single token are not. */
     texts: number
     scoredTokens: number
@@ -86,6 +88,7 @@ export interface EvaluationResult extends Figures {
     /** Each text is scored once and independently, from its start: without a stride, and without context before it. */
     scored: 'every token but the first of each text'
     datasetSize?: number
+    datasetSkip?: number
     shuffle?: number
   }
   /** In the order in which they were asked for; the figures above are the whole model's. */

@@ -147,10 +147,9 @@ function followReference(reference: string, root: Schema): Check {
 }
 
 function resolve(reference: string, root: Schema): Check {
-  const other = /^urn:layerprune:(\w+):1$/.exec(reference)?.[1]
-  if (other === undefined) return makeCheck(root.$defs![reference.replace('#/$defs/', '')]!, root)
-  const schema = readSchema(other)
-  return makeCheck(schema, schema)
+  const [, other, part] = /^(?:urn:layerprune:(\w+):1)?(?:#\/\$defs\/(\w+))?$/.exec(reference)!
+  const schema = other === undefined ? root : readSchema(other)
+  return makeCheck(part === undefined ? schema : schema.$defs![part]!, schema)
 }
 
 function isOfType(value: unknown, type: string): boolean {

@@ -5,6 +5,7 @@ import { countLayers, normalizeBlocks } from '../../model/layers/blocks.js'
 import type { RunRecord } from './run-record.js'
 import { SCHEMAS } from './schemas.js'
 import type { BaseModel, SimilarityResult } from './similarity-result.js'
+import type { TextUses } from './text-uses.js'
 
 /** Name of the plan in a folder that `prune` or `heal` wrote. */
 export const PLAN_FILE = 'layerprune-plan.json'
@@ -41,6 +42,8 @@ export interface Plan {
   dataset?: Record<string, unknown> | undefined
   /** What made it; omitted by the library, which writes no file. */
   run?: RunRecord | undefined
+  /** Texts that the layers were chosen on and, beside a model, those that it was made with and measured on. */
+  texts?: TextUses | undefined
   layerpruneVersion: string
 }
 
@@ -54,7 +57,8 @@ export function makePlan({
   removed,
   scores,
   dataset,
-}: Pick<Plan, 'model' | 'strategy' | 'removed' | 'scores' | 'dataset'>): Plan {
+  texts,
+}: Pick<Plan, 'model' | 'strategy' | 'removed' | 'scores' | 'dataset' | 'texts'>): Plan {
   if (removed.length === 0) throw new UsageError('no block to remove: a plan removes at least one layer')
   const normalized = normalizeBlocks(removed, model.layers)
   return {
@@ -65,6 +69,7 @@ export function makePlan({
     layersToSkip: countLayers(normalized),
     ...(scores === undefined ? {} : { scores }),
     ...(dataset === undefined ? {} : { dataset }),
+    ...(texts === undefined || Object.keys(texts).length === 0 ? {} : { texts }),
     layerpruneVersion: VERSION,
   }
 }

@@ -1,6 +1,7 @@
 import { makePlan, nameModel, type Plan } from './plan.js'
 import type { SimilarityResult } from './similarity-result.js'
 import type { SweepResult } from './sweep-result.js'
+import { chosenOn, recordTexts } from './text-uses.js'
 import type { Verification } from './verification.js'
 
 /** The plan of the recommended cut; null if there is none. */
@@ -12,6 +13,7 @@ export function planRecommended({
   recommended,
   whole,
   limits,
+  chosenOn: chosen,
 }: SweepResult): Plan | null {
   if (recommended === null) return null
   const { removed, strategies } = recommended
@@ -35,6 +37,7 @@ export function planRecommended({
       readTexts: dataset.skippedTexts + (settings.datasetSize ?? dataset.texts),
       ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
     },
+    texts: chosenOn(chosen, recordTexts(dataset, settings)),
   })
 }
 
@@ -63,5 +66,6 @@ export function planVerifiedBlock(
       readTexts: checked.skippedTexts + (asked.datasetSize ?? checked.texts),
       ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
     },
+    texts: chosenOn(recordTexts(dataset, settings), recordTexts(checked, asked)),
   })
 }

@@ -75,11 +75,22 @@ export interface SimilarityResult extends MetricResult {
     tokens: number
     /** Rows passed over because they held no text. */
     skipped: { empty: number; notText: number }
+    /** Position in the dataset after the last text read. */
+    end?: number
+    /** Of each text read the first 6 bytes of its SHA-256, in base64, one after another. */
+    hashes?: string
     /** Digest of the texts read, in their order, as `ReadPosition` computes it. */
     fingerprint: string
   }
   /** What else decides which numbers come out; omitted if it was not asked for. */
-  settings: { maxLength: number; batchSize: number; datasetSize?: number; shuffle?: number; until?: number }
+  settings: {
+    maxLength: number
+    batchSize: number
+    datasetSize?: number
+    datasetSkip?: number
+    shuffle?: number
+    until?: number
+  }
   /** What `blocks`, `best`, `certainty`, `distances` and `standardErrors` are by. */
   metric: Metric
   tokens: TokenSelection

@@ -5,6 +5,7 @@ import type { Sample } from './prune-result.js'
 import type { RunRecord } from './run-record.js'
 import type { SCHEMAS } from './schemas.js'
 import type { TaskCandidate, TaskResult } from './task-result.js'
+import type { TextRecord } from './text-uses.js'
 
 /** How large and how fast a model is, whole or cut. */
 export interface Extent {
@@ -62,6 +63,8 @@ export interface SweepResult {
   /** Texts that the cuts were measured on; the layers were chosen on the `skippedTexts` texts before them. */
   dataset: EvaluationResult['dataset']
   settings: EvaluationResult['settings']
+  /** Texts that the layers were chosen on; omitted if no strategy measured any. */
+  chosenOn?: TextRecord
   /** In the order in which they were asked for. */
   strategies: string[]
   /** Numbers of layers, ascending. */

@@ -17,7 +17,10 @@ export interface VerifiedBlock extends Block {
 
 /** Blocks of the smallest distances, checked by perplexity on texts that the distances were not measured on. */
 export interface Verification {
-  dataset: Pick<EvaluationResult['dataset'], 'id' | 'column' | 'skippedTexts' | 'texts' | 'scoredTokens'>
+  dataset: Pick<
+    EvaluationResult['dataset'],
+    'id' | 'column' | 'skippedTexts' | 'leftOut' | 'end' | 'hashes' | 'texts' | 'scoredTokens'
+  >
   settings: EvaluationResult['settings']
   /** Perplexity of the whole model. */
   perplexity: number

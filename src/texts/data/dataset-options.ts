@@ -15,6 +15,8 @@ export interface SelectionOptions {
   datasetRevision?: string | undefined
   /** At most this many texts, counted after empty rows and rows without text are skipped; all if omitted. */
   datasetSize?: number | undefined
+  /** Texts to skip at the start; `datasetSize` counts from there. */
+  datasetSkip?: number | undefined
   /** Seed of a sample spread over the dataset's files; its texts in their own order if omitted. */
   shuffle?: number | undefined
   /** Plain text files hold one document per line, not one per file; always so on the Hub. */

@@ -16,12 +16,15 @@ import { type DatasetShare, mixRows, readShares } from './shares.js'
 import { shuffleRows } from './shuffle.js'
 import { openLocalSource } from './source.js'
 import { startAhead } from './start-ahead.js'
+import { hashText } from './text-hashes.js'
 import { isAddress, openWebFile, publicNameOf } from './web-file.js'
 
 /** What a dataset needs from those who read it. */
 export interface ReadingOptions {
   /** Writes a chat as one text with special tokens; undefined if a part is no text. Without it, chats are skipped. */
   writeChat?: ((chat: unknown[], origin: string) => Promise<string | undefined>) | undefined
+  /** Hashes of texts to leave out, as `hashText` makes them; `datasetSize` does not count them. */
+  leftOutHashes?: ReadonlySet<string> | undefined
   /** Stored rows to skip, with or without text, in reading order; whole Parquet row groups are not downloaded. */
   skipRows?: number | undefined
 }
@@ -40,6 +43,8 @@ export interface Dataset extends DatasetName {
   column: string
   /** Rows skipped so far by the latest `rows()`: without a visible character, or not a string at all. */
   skipped: { empty: number; notText: number }
+  /** Texts so far of the latest `rows()`, as results record them. */
+  read(): ReadTexts
   /**
    * The texts, read as they are requested, from the beginning at each call.
    * Ending early closes the file that is being read.
@@ -49,6 +54,15 @@ export interface Dataset extends DatasetName {
   rows(): AsyncGenerator<DatasetRow>
   /** How many texts `rows()` will yield, by what it has read so far; null while that is not known. */
   countTexts(): TextTotal | null
+}
+
+export interface ReadTexts {
+  /** Position in the dataset after the last text, of texts alone and in reading order. */
+  end: number
+  /** Texts that were left out. */
+  leftOut: number
+  /** Hashes of the texts that were read, one after another, as `hashText` makes them. */
+  hashes: string
 }
 
 /**
@@ -61,11 +75,14 @@ export interface Dataset extends DatasetName {
  *   dataset is not available
  */
 export async function openDataset(options: DatasetOptions & ReadingOptions): Promise<Dataset> {
-  const { datasetSize, shuffle } = options
+  const { datasetSize, datasetSkip, shuffle } = options
   const paths = [options.dataset].flat()
   if (paths.length === 0) throw new UsageError('no dataset: expected at least one file or folder')
   if (datasetSize !== undefined && !(Number.isInteger(datasetSize) && datasetSize > 0)) {
     throw new UsageError(`dataset size: expected a whole number above 0, found ${datasetSize}`)
+  }
+  if (datasetSkip !== undefined && !(Number.isSafeInteger(datasetSkip) && datasetSkip >= 0)) {
+    throw new UsageError(`dataset skip must be a whole number of at least 0, found ${datasetSkip}`)
   }
   if (shuffle !== undefined && !(Number.isSafeInteger(shuffle) && shuffle >= 0)) {
     throw new UsageError(`shuffle: expected a whole number as seed, found ${shuffle}`)
@@ -170,6 +187,7 @@ function makeDataset(name: DatasetName, parts: DatasetPart[], options: ReadOptio
     ...name,
     column: reader.column,
     skipped: reader.skipped,
+    read: () => reader.read(),
     rows: () => reader.readTexts(),
     countTexts: () => reader.countTexts(),
   }
@@ -190,7 +208,11 @@ class DatasetReader {
   readonly #options: ReadOptions
   /** One for each opened file. */
   #counts: FileCount[] = []
-  #texts = 0
+  /** Of each text that was read. */
+  #hashes: string[] = []
+  /** Position after the last text. */
+  #end = 0
+  #leftOut = 0
   #isAtEnd = false
 
   constructor(parts: DatasetPart[], options: ReadOptions) {
@@ -200,30 +222,44 @@ class DatasetReader {
   }
 
   async *readTexts(): AsyncGenerator<DatasetRow> {
-    const { datasetSize, signal } = this.#options
+    const { datasetSize, datasetSkip = 0, leftOutHashes, signal } = this.#options
     this.skipped.empty = 0
     this.skipped.notText = 0
     this.#counts = []
-    this.#texts = 0
+    this.#hashes = []
+    this.#end = 0
+    this.#leftOut = 0
     this.#isAtEnd = false
     for await (const read of this.#readAhead()) {
       signal?.throwIfAborted()
       if (read === undefined) this.skipped.notText++
       else if (!isText(read.text)) this.skipped.empty++
-      else {
+      else if (++this.#end > datasetSkip) {
+        const hash = hashText(read.text)
+        if (leftOutHashes?.has(hash)) {
+          this.#leftOut++
+          continue
+        }
+        this.#hashes.push(hash)
         yield read
-        if (++this.#texts === datasetSize) break
+        if (this.#hashes.length === datasetSize) break
       }
     }
     this.#isAtEnd = true
   }
 
+  read(): ReadTexts {
+    return { end: this.#end, leftOut: this.#leftOut, hashes: this.#hashes.join('') }
+  }
+
   countTexts(): TextTotal | null {
-    if (this.#isAtEnd) return { texts: this.#texts, isEstimate: false }
-    const { datasetSize = Infinity } = this.#options
+    const read = this.#hashes.length
+    if (this.#isAtEnd) return { texts: read, isEstimate: false }
+    const { datasetSize = Infinity, datasetSkip = 0 } = this.#options
     const totalBytes = this.#sumBytes()
-    const found = totalBytes === null ? null : estimateTexts(this.#counts, totalBytes)
-    if ((found ?? Infinity) < datasetSize) return { texts: Math.max(found!, this.#texts), isEstimate: true }
+    const stored = totalBytes === null ? null : estimateTexts(this.#counts, totalBytes)
+    const found = stored === null ? Infinity : stored - datasetSkip - this.#leftOut
+    if (found < datasetSize) return { texts: Math.max(found, read), isEstimate: true }
     return datasetSize === Infinity ? null : { texts: datasetSize, isEstimate: false }
   }
 
@@ -243,7 +279,7 @@ class DatasetReader {
   #readAhead(): AsyncGenerator<DatasetRow | undefined> {
     const { datasetSize = Infinity } = this.#options
     const most = ({ value }: SourcedRow) =>
-      isChat(value) ? Math.max(1, Math.min(CHATS_AHEAD, datasetSize - this.#texts)) : 1
+      isChat(value) ? Math.max(1, Math.min(CHATS_AHEAD, datasetSize - this.#hashes.length)) : 1
     return startAhead(this.#readInOrder(), (row) => this.#readText(row), most)
   }
 

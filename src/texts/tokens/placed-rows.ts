@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LayerpruneError } from '../../base/errors.js'
 import type { Dataset, DatasetRow } from '../data/dataset.js'
+import { updateWithText } from '../data/text-hashes.js'
 
 /** How far a dataset has been read. */
 export interface ReadPosition {
@@ -29,9 +30,6 @@ export function isInShard(number: number, { index, count }: Shard): boolean {
 }
 
 export const DATASET_START: ReadPosition = { rows: 0, digest: '', skipped: { empty: 0, notText: 0 } }
-
-/** Characters of a text that are hashed at once. */
-const HASHED_CHARACTERS = 1 << 20
 
 export interface PlacedRowsOptions {
   /** Where the dataset starts: its beginning, or the position up to which it was opened to skip its rows. */
@@ -97,16 +95,5 @@ export function assertSamePosition(found: ReadPosition, expected: ReadPosition):
 }
 
 function extendDigest(digest: string, text: string): string {
-  const hash = createHash('sha256').update(digest).update('\n')
-  // in parts, because hashing copies its input
-  for (let start = 0, end = 0; start < text.length; start = end) {
-    end = start + HASHED_CHARACTERS
-    if (isHighSurrogate(text.charCodeAt(end - 1))) end++
-    hash.update(text.slice(start, end))
-  }
-  return hash.digest('hex')
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return (unit & 0xfc00) === 0xd800
+  return updateWithText(createHash('sha256').update(digest).update('\n'), text).digest('hex')
 }

@@ -48,22 +48,14 @@ export async function takeScoredTexts(
   count: number,
   encode: Encode,
   maxLength: number,
-  accepts: (text: string) => boolean,
+  accepts: (row: DatasetRow) => boolean,
 ): Promise<ReadText[]> {
   const texts: ReadText[] = []
   while (texts.length < count) {
     const { value, done } = await rows.next()
     if (done) break
     const text = await readText(value, encode, maxLength)
-    if (text.ids.length >= LEAST_TOKENS && accepts(value.text)) texts.push(text)
+    if (text.ids.length >= LEAST_TOKENS && accepts(value)) texts.push(text)
   }
   return texts
-}
-
-/** The rows after the first `count`. */
-export async function* skipRows(rows: AsyncIterable<DatasetRow>, count: number): AsyncGenerator<DatasetRow> {
-  let passed = 0
-  for await (const row of rows) {
-    if (passed++ >= count) yield row
-  }
 }

@@ -42,6 +42,7 @@ describe('completion for bash', () => {
     expect(await completeInBash('layerprune', 'similarity', '--layers')).toEqual(['--layers-to-skip'])
     expect(await completeInBash('layerprune', 'similarity', '--model', 'x', '--dataset-s')).toEqual([
       '--dataset-size',
+      '--dataset-skip',
       '--dataset-split',
     ])
     expect(await completeInBash('layerprune', 'similarity', '--format', '')).toEqual([

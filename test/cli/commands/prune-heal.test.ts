@@ -68,7 +68,7 @@ it('a stopped prune --heal continues with --resume, if the cut is the same', asy
   const { exitCode, stdout, stderr } = await again('--resume')
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
   expect(stdout).toMatch(
-    /\nTrained [\d,]+ parameters in 6 modules for 200 steps .*\nPerplexity .*:\n {2}before .*\n {2}after /,
+    /\nTrained [\d,]+ parameters in 6 modules for 200 steps .*\nPerplexity .*:\n {2}whole .*\n {2}before .*\n {2}after /,
   )
   expect(readdirSync(cwd)).toEqual(['out'])
 })

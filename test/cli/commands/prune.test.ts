@@ -155,7 +155,8 @@ describe('prune', () => {
     const { exitCode } = await prune(cwd, '--plan', 'plan.json', '-o', 'pruned')
     expect(exitCode).toBe(0)
     const written = JSON.parse(readFileSync(join(cwd, 'pruned/layerprune-plan.json'), 'utf8'))
-    expect(written).toEqual({ ...plan, model: { id: 'm', layers: 3, family: 'mistral' } })
+    const dataset = { id: 'texts.jsonl', samples: 12 }
+    expect(written).toEqual({ ...plan, model: { id: 'm', layers: 3, family: 'mistral' }, dataset })
     const card = readFileSync(join(cwd, 'pruned/README.md'), 'utf8')
     expect(card).toContain('chosen by the strategy `block-influence`')
     expect(card).toContain('- influence: 0.125')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { batchScoredTexts, skipRows, takeScoredTexts } from '../../../src/texts/tokens/scored-texts.js'
+import { batchScoredTexts, takeScoredTexts } from '../../../src/texts/tokens/scored-texts.js'
 
 async function* rowsOfLengths(lengths: number[]) {
   for (const [index, length] of lengths.entries()) yield { text: 'é'.repeat(length), origin: `row ${index}` }
@@ -27,18 +27,10 @@ describe('takeScoredTexts', () => {
   it('asks about texts of two tokens or more only, and leaves the next row to be read', async () => {
     const rows = rowsOfLengths([1, 4, 3, 2, 6])
     const asked: number[] = []
-    const accepts = (text: string) => asked.push(text.length) !== 2
+    const accepts = ({ text }: { text: string }) => asked.push(text.length) !== 2
     const texts = await takeScoredTexts(rows, 2, encode, 5, accepts)
     expect(texts.map(({ origin }) => origin)).toEqual(['row 1', 'row 3'])
     expect(asked).toEqual([4, 3, 2])
     expect((await rows.next()).value?.origin).toBe('row 4')
-  })
-})
-
-describe('skipRows', () => {
-  it('skips as many rows as asked', async () => {
-    const origins = []
-    for await (const { origin } of skipRows(rowsOfLengths([1, 2, 3]), 2)) origins.push(origin)
-    expect(origins).toEqual(['row 2'])
   })
 })

@@ -1,5 +1,6 @@
 import { digest } from '../../../base/digest.js'
 import { UsageError } from '../../../base/errors.js'
+import { formatQuantity } from '../../../base/format-numbers.js'
 import { renamePhase } from '../../../base/progress.js'
 import { VERSION } from '../../../base/version.js'
 import { writeFileAtomically } from '../../../base/write-files.js'
@@ -8,13 +9,15 @@ import { evaluateAgainst } from '../../../jobs/evaluate/against.js'
 import { type EvaluationOptions, evaluatePerplexity } from '../../../jobs/evaluate/perplexity.js'
 import { EVALUATION_LIST, TASK_LIST } from '../../../jobs/library/option-lists.js'
 import type { ResumeOptions, SavedWork } from '../../../jobs/run/saved-work.js'
+import { findTasks } from '../../../jobs/tasks/find-tasks.js'
 import type { TaskEvaluationOptions } from '../../../jobs/tasks/measure-tasks.js'
 import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
-import type { Block } from '../../../model/layers/block.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { EvaluationResult } from '../../../results/documents/evaluation-result.js'
+import type { Plan } from '../../../results/documents/plan.js'
 import type { RunRecord } from '../../../results/documents/run-record.js'
 import type { TaskResult } from '../../../results/documents/task-result.js'
+import { joinUses } from '../../../results/documents/text-uses.js'
 import type { NamedCut } from '../../../results/prune-command.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
@@ -64,8 +67,8 @@ async function evaluate(flags: EvaluateFlags, run: RunRecord): Promise<void> {
       const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })
       const model = { id, layers: config.layers, family: config.modelType }
       const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
-      const candidates = plans.map(({ removed }) => removed)
-      return measure(flags, candidates, { ...hooks, ...resuming, onDocument: (sample) => samples.push(sample) })
+      await noteChosenOnTasks(plans, flags)
+      return measure(flags, plans, { ...hooks, ...resuming, onDocument: (sample) => samples.push(sample) })
     })
     const result = { ...measured, run }
     await writeFiles(flags, result, samples)
@@ -95,6 +98,18 @@ async function show(result: EvaluationResult | TaskResult, flags: EvaluateFlags)
     ].join('\n\n'),
   )
   for (const file of [flags.output, flags.logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
+}
+
+/** Says which plans were chosen on documents of a task that is measured: these are no others. */
+async function noteChosenOnTasks(plans: Plan[], { task = [] }: EvaluateFlags): Promise<void> {
+  const { tasks } = await findTasks(task)
+  for (const { scores, dataset } of plans) {
+    const { documents, split } = { documents: 0, split: '', ...dataset }
+    if (!tasks.some((measured) => measured.name === scores?.task && measured.split === split)) continue
+    printNote(
+      `the layers were chosen on ${formatQuantity(documents, 'document')} of ${scores!.task} (${split}): accuracy on those says little about others`,
+    )
+  }
 }
 
 /** The command for the cut with the lowest perplexity, if any is finite. */
@@ -162,7 +177,7 @@ interface MeasuringHooks extends RunHooks {
 
 async function measure(
   { dataset, task: tasks, ...flags }: EvaluateFlags,
-  candidates: Block[][],
+  plans: Plan[],
   { resumeFrom, onSaved, onDocument, ...hooks }: MeasuringHooks,
 ): Promise<EvaluationResult | TaskResult> {
   const known = resumeFrom ?? {}
@@ -173,12 +188,16 @@ async function measure(
       return onSaved(known)
     },
   })
+  const candidates = plans.map(({ removed }) => removed)
+  const leaveOut = plans.map(({ texts }) => texts).reduce(joinUses, undefined)
   const options = { ...pick(flags, EVALUATION_LIST.flags), ...hooks, candidates }
   const { against } = flags
-  if (dataset && against !== undefined) return evaluateAgainst({ ...options, ...keep('texts'), dataset, against })
+  if (dataset && against !== undefined)
+    return evaluateAgainst({ ...options, ...keep('texts'), dataset, against, leaveOut })
   const next = tasks && 'tasks'
   const onProgress = renamePhase(hooks.onProgress, 'perplexity', { next })
-  const evaluation = dataset && (await evaluatePerplexity({ ...options, ...keep('texts'), dataset, onProgress }))
+  const evaluation =
+    dataset && (await evaluatePerplexity({ ...options, ...keep('texts'), dataset, leaveOut, onProgress }))
   if (tasks === undefined) return evaluation!
   const ofTasks = { ...pick(flags, TASK_LIST.flags), tasks, onDocument }
   const measured = await measureTasks({ ...options, ...keep('tasks'), ...ofTasks })

@@ -28,15 +28,16 @@ export function chooseSamples(
   const { samples: count = DEFAULT_SAMPLES, repair, heal, dataset, evaluateOn, shuffle } = flags
   if (dataset === undefined && flags.samples) throw new UsageError('--samples needs texts: give --dataset')
   if (dataset === undefined || count === 0) return undefined
-  const { datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = flags
+  const { datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS, datasetSkip = 0 } = flags
   const texts = evaluateOn ?? dataset
   const planTexts = countPlanTexts(plan, texts)
   if (planTexts > 0 && plan.dataset!.shuffle !== shuffle) {
     onNote?.('samples may use texts that the layers were chosen on: those were read with another --shuffle')
   }
   const isHeldOut = heal && evaluateOn === undefined
+  const before = evaluateOn === undefined ? datasetSkip : 0
   const fitted = repair && !isHeldOut && evaluateOn === undefined ? datasetSize : 0
-  const skip = isHeldOut && planTexts >= evaluateSize ? 0 : Math.max(fitted, planTexts)
+  const skip = isHeldOut && planTexts >= before + evaluateSize ? before : Math.max(before + fitted, planTexts)
   const options = pick(flags, ['datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'])
   return { ...options, dataset: texts, count, skip }
 }

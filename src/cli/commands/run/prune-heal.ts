@@ -23,7 +23,7 @@ import { formatTypedCommand } from './typed-command.js'
 
 /** Flags of `prune` that the training takes too. */
 const SHARED_OPTIONS = [
-  ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'] as const),
+  ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetSkip', 'shuffle'] as const),
   ...(['maxLength', 'evaluateOn', 'evaluateSize', 'threads', 'force', 'ignoreConfigKey'] as const),
 ] as const
 
@@ -64,6 +64,8 @@ interface Healing {
   making: string[]
   removed: PruneResult['plan']['removed']
   heal: SharedOptions
+  /** Folder of the whole model. */
+  whole: string
 }
 
 /**
@@ -74,14 +76,18 @@ interface Healing {
  * @throws LayerpruneError if the model cannot be trained, or the stopped training is that of another cut
  */
 export async function pruneAndHeal(
-  { flags, making, removed, heal }: Healing,
+  { flags, making, removed, heal, whole }: Healing,
   prune: (output: string) => Promise<Pruned>,
 ): Promise<Pruned & { heal: HealResult }> {
   const { output } = flags
   const stage = new Stage(output, ['--drop', formatBlocks(removed), ...making])
   const lock = await stage.lock()
   try {
-    return await healStaged(stage, { flags, heal, named: `${flags.model} without ${formatBlocks(removed)}` }, prune)
+    return await healStaged(
+      stage,
+      { flags, heal, whole, named: `${flags.model} without ${formatBlocks(removed)}` },
+      prune,
+    )
   } finally {
     lock.release()
   }
@@ -89,7 +95,7 @@ export async function pruneAndHeal(
 
 async function healStaged(
   stage: Stage,
-  { flags, heal, named }: Pick<Healing, 'flags' | 'heal'> & { named: string },
+  { flags, heal, whole, named }: Pick<Healing, 'flags' | 'heal' | 'whole'> & { named: string },
   prune: (output: string) => Promise<Pruned>,
 ): Promise<Pruned & { heal: HealResult }> {
   const { output, resume, force } = flags
@@ -101,6 +107,8 @@ async function healStaged(
       model: stage.model,
       named,
       output,
+      // a repair has measured it
+      ...(!flags.repair && { whole }),
       command: formatTypedCommand(),
       resume: await hasState(output),
     })

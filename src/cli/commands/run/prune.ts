@@ -15,8 +15,10 @@ import {
   readRepairState,
   repairStatePath,
 } from '../../../jobs/repair/repair-state.js'
+import { findUses } from '../../../jobs/write-model/find-plan.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
+import { joinUses } from '../../../results/documents/text-uses.js'
 import { formatUpload } from '../../../results/prune-command.js'
 import { openDataset } from '../../../texts/data/dataset.js'
 import { formatTrained } from '../../terminal/healed.js'
@@ -59,8 +61,9 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
   const options = { ...pick(flags, PRUNE_LIST.flags), card: typed, ...hooks }
   try {
-    const { id, config } = await locateModel({ ...model, signal, onNote: undefined })
-    const plan = await planRemoval(removal, { id, layers: config.layers, family: config.modelType })
+    const { id, config, folder } = await locateModel({ ...model, signal, onNote: undefined })
+    const chosen = await planRemoval(removal, { id, layers: config.layers, family: config.modelType })
+    const plan = { ...chosen, texts: joinUses(await findUses({ ...model, signal }), chosen.texts) }
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan
@@ -72,14 +75,20 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       }
       if (repairOptions === undefined) return { result: await pruneModel({ ...own, card: typed, output }) }
       return runResumable(repairPlace(flags), async (resuming) => {
-        const found = await repairModel({ ...model, ...repairOptions, removed, ...hooks, ...resuming })
-        const { report: repair, replacements } = found
+        const leaveOut = plan.texts
+        const found = await repairModel({ ...model, ...repairOptions, removed, leaveOut, ...hooks, ...resuming })
+        const { report: repair, replacements, uses } = found
         const card = { ...typed, ...describeRepairInCard(repair) }
-        return { result: await pruneModel({ ...own, replacements, card, output }), repair, replacements }
+        const repaired = { ...plan, texts: joinUses(leaveOut, uses) }
+        return {
+          result: await pruneModel({ ...own, plan: repaired, replacements, card, output }),
+          repair,
+          replacements,
+        }
       })
     }
     const made = healOptions
-      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, ...hooks } }, prune)
+      ? await pruneAndHeal({ flags, making, removed, heal: { ...healOptions, ...hooks }, whole: folder }, prune)
       : await prune(flags.output)
     const { replacements } = made
     const pruned = { removed, replacements, trained: healOptions && flags.output }

@@ -45,13 +45,13 @@ export function listSavedFiles({ from = [], plan = [] }: Pick<RemovalFlags, 'fro
 
 /** @throws UsageError if the layers do not fit the model that the plan is for */
 export async function planRemoval(removal: Removal, model: PlannedModel): Promise<Plan> {
-  const { blocks, strategy, origin, scores, dataset } = removal
+  const { blocks, origin, ...chosen } = removal
   if (origin !== undefined && origin.layers !== model.layers) {
     throw new UsageError(
       `${origin.file} is about ${origin.model}, a model of ${origin.layers} layers; ${model.id} has ${model.layers}`,
     )
   }
-  return makePlan({ model, strategy, removed: blocks, scores, dataset })
+  return makePlan({ model, removed: blocks, ...chosen })
 }
 
 function namedTwice(): UsageError {

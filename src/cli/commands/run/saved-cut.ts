@@ -8,13 +8,14 @@ import { planRecommended, planVerifiedBlock } from '../../../results/documents/r
 import { findBestBlock } from '../../../results/documents/result-views.js'
 import type { SweepResult } from '../../../results/documents/sweep-result.js'
 import type { TaskResult } from '../../../results/documents/task-result.js'
+import { chosenOn, recordTexts } from '../../../results/documents/text-uses.js'
 import type { ReportedResult } from '../../../results/documents/verification.js'
 import { printWarning } from '../../terminal/output.js'
 import { noteRecommendation } from './note-recommendation.js'
 import { pinnedRevision } from './result-files.js'
 
 /** Layers to remove, as the user named them, not yet checked against a model. */
-export interface Removal extends Pick<Plan, 'strategy' | 'scores' | 'dataset'> {
+export interface Removal extends Pick<Plan, 'strategy' | 'scores' | 'dataset' | 'texts'> {
   blocks: Block[]
   /** The file that names them, and its model; undefined if the user named the layers. */
   origin?: RemovalOrigin | undefined
@@ -55,9 +56,9 @@ export async function readSavedCut(file: string, layersToSkip?: number): Promise
   return takePlan(file, plans[0] ?? prunes[0]!.plan)
 }
 
-function takePlan(file: string, { removed, strategy, scores, dataset, model }: Plan): Removal {
+function takePlan(file: string, { removed, strategy, scores, dataset, texts, model }: Plan): Removal {
   const origin = { file, model: model.id, layers: model.layers, family: model.family }
-  return { blocks: removed, strategy, scores, dataset, origin }
+  return { blocks: removed, ...{ strategy, scores, dataset, texts }, origin }
 }
 
 function takeRecommended(file: string, sweep: SweepResult): Removal {
@@ -67,8 +68,8 @@ function takeRecommended(file: string, sweep: SweepResult): Removal {
       hint: 'sweep with --max-perplexity-ratio, or name the layers with --drop',
     })
   }
-  const { removed, strategy, scores, dataset } = plan
-  return { blocks: removed, strategy, scores, dataset, origin: describeOrigin(file, sweep.model) }
+  const { removed, strategy, scores, dataset, texts } = plan
+  return { blocks: removed, ...{ strategy, scores, dataset, texts }, origin: describeOrigin(file, sweep.model) }
 }
 
 /** Cuts of different sizes have no order: the smallest would always be taken. */
@@ -93,7 +94,10 @@ function takeCandidate(file: string, measured: EvaluationResult | TaskResult, la
     blocks: lowest.removed,
     strategy: 'evaluation',
     ...('perplexity' in measured && Number.isFinite(perplexity)
-      ? { scores: { perplexity, wholePerplexity: measured.perplexity } }
+      ? {
+          scores: { perplexity, wholePerplexity: measured.perplexity },
+          texts: chosenOn(recordTexts(measured.dataset, measured.settings)),
+        }
       : {}),
     origin: describeOrigin(file, measured.model),
   }
@@ -122,9 +126,10 @@ function takeBlock(file: string, saved: ReportedResult, layersToSkip: number | u
       ...(dataset.shares && { shares: dataset.shares }),
       column: dataset.column,
       texts: dataset.samples,
-      readTexts: settings.datasetSize ?? dataset.samples + dataset.skipped.empty,
+      readTexts: dataset.end ?? settings.datasetSize ?? dataset.samples + dataset.skipped.empty,
       ...(settings.shuffle !== undefined && { shuffle: settings.shuffle }),
     },
+    texts: chosenOn(recordTexts(dataset, settings)),
     origin,
   }
 }
@@ -146,8 +151,8 @@ function takeVerifiedBlock(file: string, saved: ReportedResult, n: number): Remo
   if (saved.verification === undefined) return undefined
   noteRecommendation(file, saved, n)
   if (n !== saved.layersToSkip) return undefined
-  const { removed, strategy, scores, dataset } = planVerifiedBlock(saved, saved.verification)
-  return { blocks: removed, strategy, scores, dataset }
+  const { removed, strategy, scores, dataset, texts } = planVerifiedBlock(saved, saved.verification)
+  return { blocks: removed, ...{ strategy, scores, dataset, texts } }
 }
 
 function noSizeError(file: string): UsageError {

@@ -181,7 +181,7 @@ async function checkBestBlocks(
 ): Promise<Verification> {
   const { verifySize, output, resume } = flags
   const verify = flags.verify!
-  const { id, samples, skipped } = result.dataset
+  const { id, samples, skipped, end } = result.dataset
   if (flags.datasetSize !== undefined && samples + skipped.empty < flags.datasetSize) {
     throw new LayerpruneError(
       `${id} holds ${formatQuantity(samples, 'text')}, and the distances are measured on all: no text is left to check the blocks`,
@@ -203,8 +203,7 @@ async function checkBestBlocks(
         layersToSkip: result.layersToSkip,
         verify,
         verifySize,
-        // at least as many as were read
-        datasetSkip: flags.datasetSize ?? samples + skipped.empty,
+        datasetSkip: end!,
       }),
   )
 }
