@@ -41,12 +41,22 @@ function printHelp(text: string): void {
 /** Fails with commander's message; the hint is its suggestion, or points to the help. */
 function printUsageError(message: string): void {
   const [, problem, suggestion] = /^(?:error: )?(.*?)(?:\n\((Did you mean .*)\))?$/s.exec(message.trim())!
+  if (problem!.startsWith('required option')) refuseUnknown()
   const misnamed = command === undefined ? findMisnamed(given) : undefined
   printFailure(
     new UsageError(misnamed?.problem ?? listMissing(problem!) ?? problem!, {
       hint: misnamed?.hint ?? suggestion ?? hintForUsage(),
     }),
   )
+}
+
+/** Fails if a flag is not known, which explains a missing one better: commander looks for missing ones first. */
+function refuseUnknown(): void {
+  const [unknown] = command?.parseOptions(normalizeArguments(args.slice(1))).unknown ?? []
+  if (unknown === undefined) return
+  // commander's own words and suggestion
+  const { unknownOption } = command as unknown as { unknownOption: (flag: string) => never }
+  unknownOption.call(command, unknown)
 }
 
 /** All required flags that are missing; commander names only the first. */

@@ -12,7 +12,7 @@ export interface PairedDifference {
   difference: number
   /** Null for a single document. */
   standardError: number | null
-  /** The 95 % confidence interval, by Student's t distribution; null for a single document. */
+  /** The 95 % confidence interval, by Student's t distribution; null if no two documents differ, which shows no spread. */
   interval: [low: number, high: number] | null
 }
 
@@ -41,7 +41,7 @@ export function findInterval(
   standardError: number | null,
   count: number,
 ): PairedDifference['interval'] {
-  if (standardError === null) return null
+  if (standardError === null || standardError === 0) return null
   const reach = standardError * upperQuantile((1 - CONFIDENCE) / 2, count - 1)
   return [difference - reach, difference + reach]
 }

@@ -3,6 +3,7 @@ import type { PairedDifference } from '../../base/statistics/paired-difference.j
 import type { Block } from '../../model/layers/block.js'
 import { formatBlocks } from '../../model/layers/blocks.js'
 import { formatRemoved } from '../../model/layers/names.js'
+import { areOfOneSize } from '../../results/documents/evaluation-columns.js'
 import type { TableColumn } from '../../results/documents/table-column.js'
 import {
   formatTaskValue,
@@ -65,6 +66,7 @@ function listColumns(isCompared: boolean): TableColumn<TaskRow>[] {
 export function suggestCutByTasks({ tasks, candidates, model }: Measured & Pick<TaskResult, 'model'>): string[] {
   const names = listShownTasks(tasks)
   const means = candidates.map(({ tasks: cut }) => names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0))
+  if (!areOfOneSize(candidates)) return []
   const most = Math.max(...means.filter(Number.isFinite))
   const best = candidates[means.indexOf(most)]
   if (best === undefined) return []

@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { LocatedModel, Model } from '../../engine/model.js'
 import type { StatePair } from '../../model/gradient/loss.js'
-import { countLayers } from '../../model/layers/blocks.js'
+import { countLayers } from '../../model/layers/count-layers.js'
 import { PLAN_FILE } from '../../results/documents/plan.js'
 import { findPlan } from '../write-model/find-plan.js'
 

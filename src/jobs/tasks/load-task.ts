@@ -1,4 +1,4 @@
-import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { InterruptedError, LayerpruneError, UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
 import { assertFileOrFolder } from '../../base/regular-file.js'
 import { type DataRecord, type RecordsOptions, readRecords } from '../../texts/data/records.js'
@@ -54,18 +54,28 @@ async function readSplit(
   if (options.taskData?.[task.name] === undefined) {
     for (const file of task.files?.[split] ?? []) await assertFileOrFolder(file)
   }
-  const rows = readRecords({
-    ...options,
-    dataset: findData(task, split, options.taskData),
-    datasetConfig: config,
-    split,
-  })
+  const dataset = findData(task, split, options.taskData)
+  const rows = readRecords({ ...options, dataset, datasetConfig: config, split })
   const records: DataRecord[] = []
-  for await (const { fields, origin } of rows) {
-    records.push({ origin, fields: prepare === undefined ? fields : prepare(fields, origin) })
-    if (records.length >= limit) break
+  try {
+    for await (const { fields, origin } of rows) {
+      records.push({ origin, fields: prepare === undefined ? fields : prepare(fields, origin) })
+      if (records.length >= limit) break
+    }
+  } catch (error) {
+    throw dataset === task.dataset && options.taskData?.[task.name] === undefined ? addWayOut(error, task) : error
   }
   return records
+}
+
+/** What a task names is on the Hub, which may be out of reach. */
+function addWayOut(error: unknown, { name }: TaskDefinition): unknown {
+  if (!(error instanceof LayerpruneError) || error instanceof InterruptedError) return error
+  const own = `give the files of the task with \`taskData\`, as ${name}=FOLDER`
+  return new LayerpruneError(`task ${name}: ${error.message}`, {
+    hint: error.hint === undefined ? own : `${error.hint}; or ${own}`,
+    cause: error,
+  })
 }
 
 function findData(

@@ -47,8 +47,9 @@ export async function listCompanions(source: ModelSource): Promise<string[]> {
 }
 
 /**
- * The real path of a model's file whose content is copied. Links are followed inside the model's folder, and from a
- * snapshot of the Hub's cache to its blobs: what lies elsewhere is not meant to be published.
+ * The real path of a model's file whose content is copied. Links are followed inside the model's folder, from a
+ * snapshot of the Hub's cache to its blobs, and to the folder that config.json is in, if that is a link itself: what
+ * lies elsewhere is not meant to be published.
  * @throws LayerpruneError if it is a link to elsewhere, or to nothing
  */
 export async function resolveInside(folder: string, name: string): Promise<string> {
@@ -60,12 +61,21 @@ export async function resolveInside(folder: string, name: string): Promise<strin
   const realFolder = await realpath(folder)
   const snapshots = dirname(realFolder)
   const blobs = join(dirname(snapshots), 'blobs')
-  const allowed =
-    basename(snapshots) === 'snapshots' ? [realFolder, await realpath(blobs).catch(() => blobs)] : [realFolder]
+  const allowed = [
+    realFolder,
+    ...(basename(snapshots) === 'snapshots' ? [await realpath(blobs).catch(() => blobs)] : []),
+    ...(await listLinked(folder)),
+  ]
   if (allowed.some((inside) => found.startsWith(inside + sep))) return found
   throw new LayerpruneError(`${path} is a link out of the model's folder, whose content would be copied`, {
     hint: 'put a copy in its place if it belongs to the model, or remove it',
   })
+}
+
+/** The folder of the model that a folder of links is a view of; none if its config.json is no link. */
+async function listLinked(folder: string): Promise<string[]> {
+  const config = await realpath(join(folder, 'config.json')).catch(() => undefined)
+  return config === undefined ? [] : [dirname(config)]
 }
 
 /** A folder that the user named lists the names of folders; the Hub lists what is in them. */

@@ -154,7 +154,11 @@ async function restoreReplaced(path: string, output: string, onNote: CheckOption
 export async function assertRoom({ path }: OutputFolder, sizeBytes: number): Promise<void> {
   let existing = dirname(path)
   while ((await lstat(existing).catch(ignoreMissing)) === undefined) existing = dirname(existing)
-  const { bavail, bsize } = await statfs(existing)
+  const { bavail, bsize, blocks } = await statfs(existing)
+  // of /proc and the like, which hold no files of users
+  if (blocks === 0) {
+    throw new LayerpruneError(`cannot write ${path}: permission denied`, { hint: 'name a place you may write to' })
+  }
   const freeBytes = bavail * bsize
   if (freeBytes < sizeBytes) {
     throw new LayerpruneError(

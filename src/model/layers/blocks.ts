@@ -1,5 +1,8 @@
 import { UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import type { Block } from './block.js'
+import { countLayers } from './count-layers.js'
+import { nameLayers } from './names.js'
 
 /**
  * Blocks of a model of `layers` layers in the form that plans have: sorted by start, with adjacent blocks joined.
@@ -23,13 +26,13 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
     }
     if (start < 0 || end > layers) {
       throw new UsageError(
-        `block [${start}, ${end}) is outside the model: expected 0 <= start and end <= ${layers}, its layers`,
+        `the model has layers 0 to ${layers - 1}, and ${nameLayers({ start, end })} cannot be removed from it`,
       )
     }
     const last = normalized.at(-1)
     if (last !== undefined && start < last.end) {
       const before = sorted[index - 1]!
-      throw new UsageError(`blocks [${before.start}, ${before.end}) and [${start}, ${end}) overlap`)
+      throw new UsageError(`${nameLayers(before)} and ${nameLayers({ start, end })} overlap`)
     }
     if (last !== undefined && start === last.end) last.end = end
     else normalized.push({ start, end })
@@ -44,7 +47,9 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
 export function assertBlockSize(n: number, layers: number): void {
   if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must be kept')
   if (n < 1 || n >= layers) {
-    throw new UsageError(`layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`)
+    throw new UsageError(`layers to skip must be 1 to ${layers - 1} for a model of ${layers} layers, found ${n}`, {
+      hint: `a quarter of the layers is a usual first try: ${nameOption('layersToSkip', Math.max(1, Math.round(layers / 4)))}`,
+    })
   }
 }
 
@@ -64,11 +69,6 @@ export function keptSlices(layers: number, removed: Block[]): Block[] {
 
 export function includesLayer(blocks: Block[], layer: number): boolean {
   return blocks.some(({ start, end }) => start <= layer && layer < end)
-}
-
-/** Layers in blocks that do not overlap. */
-export function countLayers(blocks: Block[]): number {
-  return blocks.reduce((sum, { start, end }) => sum + end - start, 0)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Block } from './block.js'
-import { countLayers } from './blocks.js'
+import { countLayers } from './count-layers.js'
 
 /** A block as its first and last layer: `21..28` for [21, 29), `21` for [21, 22). */
 export function formatLayers({ start, end }: Block): string {

@@ -1,5 +1,6 @@
 import { formatDistance, formatEstimate, formatPerplexity, formatShare } from '../../base/format-numbers.js'
 import type { Block } from '../../model/layers/block.js'
+import { countLayers } from '../../model/layers/count-layers.js'
 import { formatRemoved } from '../../model/layers/names.js'
 import type { CandidateFigures, EvaluationResult, Figures } from './evaluation-result.js'
 import type { TableColumn } from './table-column.js'
@@ -21,7 +22,9 @@ export function listEvaluationRows({
   bitsPerByte,
   candidates,
 }: EvaluationResult): EvaluationRow[] {
-  const lowest = Math.min(...candidates.map(({ perplexity }) => perplexity ?? Infinity))
+  const lowest = areOfOneSize(candidates)
+    ? Math.min(...candidates.map(({ perplexity }) => perplexity ?? Infinity))
+    : null
   const whole: Figures = { perplexity, standardError, bitsPerByte }
   return [
     { ...whole, name: formatRemoved([]), removed: [], isLowest: false },
@@ -31,6 +34,11 @@ export function listEvaluationRows({
       isLowest: cut.perplexity === lowest,
     })),
   ]
+}
+
+/** Whether cuts can be ordered by what they cost: of several sizes, the smallest would always be the best. */
+export function areOfOneSize(cuts: { removed: Block[] }[]): boolean {
+  return new Set(cuts.map(({ removed }) => countLayers(removed))).size === 1
 }
 
 /** The rows of a comparison of two models, the one that is compared with first. */

@@ -1,6 +1,6 @@
 import { isObject } from '../../base/is-object.js'
 import type { Block } from '../../model/layers/block.js'
-import { countLayers } from '../../model/layers/blocks.js'
+import { countLayers } from '../../model/layers/count-layers.js'
 import { formatRemoved } from '../../model/layers/names.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import type { Plan } from './plan.js'

@@ -8,7 +8,7 @@ import {
 } from '../../base/format-numbers.js'
 import { nameFlag } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
-import { countLayers } from '../../model/layers/blocks.js'
+import { countLayers } from '../../model/layers/count-layers.js'
 import { formatLayers, nameLayers } from '../../model/layers/names.js'
 import { describeMetric } from '../documents/metrics.js'
 import { findCertainty, recommendBlock } from '../documents/result-views.js'

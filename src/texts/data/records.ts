@@ -1,4 +1,4 @@
-import { sep } from 'node:path'
+import { relative, resolve, sep } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { agree } from '../../files/hub/address.js'
 import type { DatasetOptions } from './dataset-options.js'
@@ -48,8 +48,8 @@ async function listSplit(options: RecordsOptions): Promise<Iterable<DatasetFile>
     return (await openDatasetRepo(asked.id, { ...options, ...asked, datasetSplit })).files
   }
   const files = await listDataFiles([dataset])
-  if (files.length === 1 && files[0]!.path === dataset) return openFiles(files)
-  const partsOf = (path: string) => path.slice(dataset.length).split(sep).filter(Boolean)
+  if (files.length === 1 && resolve(files[0]!.path) === resolve(dataset)) return openFiles(files)
+  const partsOf = (path: string) => relative(dataset, path).split(sep)
   const ofConfig = files.filter(({ path }) => partsOf(path)[0] === datasetConfig)
   const candidates = ofConfig.length > 0 ? ofConfig : files
   const isOfSplit = (part: string) => part === split || /^[-._]/.test(part.slice(split.length))

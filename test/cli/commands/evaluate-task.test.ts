@@ -34,10 +34,9 @@ describe('evaluate --task', () => {
         ['', '', '0, 2'],
       ],
     ])
-    expect(rows[3]!.at(-2)).toMatch(/^-?\d+\.\d points \(-?\d+\.\d to -?\d+\.\d\)$/)
-    expect(stdout).toMatch(
-      /\nTo make the cut of the highest accuracy:\n {2}layerprune prune --model \S+ --drop (1:2|0:1,2:3) -o llama-pruned\n$/,
-    )
+    expect(rows[3]!.at(-2)).toMatch(/^-?\d+\.\d points( \(-?\d+\.\d to -?\d+\.\d\))?$/)
+    // cuts of several sizes have no order
+    expect(stdout).not.toContain('To make the cut')
     expect(stdout).toMatch(/\nOver 8 documents, scored as lm-evaluation-harness does\. /)
     expect(stdout).toContain('had a context cut at its start to 128 tokens')
   })

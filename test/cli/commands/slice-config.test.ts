@@ -106,7 +106,11 @@ describe('slice-config', () => {
   })
 
   it.each([
-    [['--model', 'org/model', '--start', '2', '--end', '40', '--num-layers', '32'], 2, '[2, 40) is outside the model'],
+    [
+      ['--model', 'org/model', '--start', '2', '--end', '40', '--num-layers', '32'],
+      2,
+      'layers 2..39 cannot be removed from it',
+    ],
     [['--model', 'org/model', '--start', '5', '--end', '5', '--num-layers', '32'], 2, 'is empty'],
     [['--model', 'org/model', '--start', '0', '--end', '4', '--num-layers', '4'], 2, 'no layer would be kept'],
     [['--model', 'org/model', '--start', '1', '--end', '4'], 2, 'number of layers is not known'],

@@ -15,6 +15,7 @@ describe('wrong usage', () => {
     [['similarty'], "unknown command 'similarty'", 'Did you mean similarity?'],
     [['inspect', '--model', 'x', '--dtpye', 'q4'], "unknown option '--dtpye'", 'Did you mean --dtype?'],
     [['similarity'], '--model and --dataset are required', 'layerprune similarity --help lists its flags'],
+    [['inspect', '--modle', 'x'], "unknown option '--modle'", 'Did you mean --model?'],
     [['inspect'], '--model is required', 'layerprune inspect --help lists its flags'],
     [
       ['--model_path', 'my model', '--layers_to_skip=8'],

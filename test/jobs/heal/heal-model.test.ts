@@ -215,6 +215,11 @@ it.each([
   ['llama', { teacher: fixtureFolder('llama'), teacherStates: 1 }, 'has no layerprune-plan.json'],
   ['llama', { teacher: fixtureFolder('apertus1p5') }, 'the teacher has 301 logits per token'],
   ['mamba', {}, 'gradients cannot pass through the operator'],
+  [
+    'llama',
+    { evaluateSize: 4, datasetSize: 4 },
+    'all 4 texts of `datasetSize` are measured on, and none is left to train on',
+  ],
   ['llama', { evaluateSize: 100 }, 'holds fewer than 16 tokens to train on'],
 ])('%s with %j: %s', async (model, changes, message) => {
   await expect(healModel(optionsFor(model, changes as Partial<HealOptions>))).rejects.toThrow(message)

@@ -66,6 +66,18 @@ describe('a link is followed', () => {
     expect(readFileSync(join(place, 'out/LICENSE'), 'utf8')).toBe('free')
   })
 
+  it('from a folder of links to the files of a model, no further', async () => {
+    const model = copyModel()
+    const view = join(place, 'view')
+    mkdirSync(view)
+    for (const name of readdirSync(model)) symlinkSync(join(model, name), join(view, name))
+    await prune(view)
+    expect(readdirSync(join(place, 'out'))).toContain('tokenizer.json')
+    rmSync(join(place, 'out'), { recursive: true })
+    symlinkSync(join(place, 'secret'), join(view, 'LICENSE'))
+    await expect(prune(view)).rejects.toThrow("is a link out of the model's folder")
+  })
+
   it('from a snapshot of the cache to its blobs, no further', async () => {
     const snapshot = copyModel(`hub/models--org--m/snapshots/${'a'.repeat(40)}`)
     const blobs = join(place, 'hub/models--org--m/blobs')

@@ -44,12 +44,8 @@ describe('keptSlices', () => {
   })
 
   it.each([
-    [
-      32,
-      [{ start: 28, end: 36 }],
-      'block [28, 36) is outside the model: expected 0 <= start and end <= 32, its layers',
-    ],
-    [32, [{ start: -1, end: 3 }], 'block [-1, 3) is outside the model: expected 0 <= start and end <= 32, its layers'],
+    [32, [{ start: 28, end: 36 }], 'the model has layers 0 to 31, and layers 28..35 cannot be removed from it'],
+    [32, [{ start: -1, end: 3 }], 'the model has layers 0 to 31, and layers -1..2 cannot be removed from it'],
     [32, [{ start: 8, end: 8 }], 'block [8, 8) is empty: start must be below end'],
     [32, [{ start: 9, end: 8 }], 'block [9, 8) is empty: start must be below end'],
     [32, [{ start: 1.5, end: 8 }], 'block [1.5, 8): start and end must be whole numbers'],
@@ -60,7 +56,7 @@ describe('keptSlices', () => {
         { start: 4, end: 9 },
         { start: 2, end: 5 },
       ],
-      'blocks [2, 5) and [4, 9) overlap',
+      'layers 2..4 and layers 4..8 overlap',
     ],
     [8, [{ start: 0, end: 8 }], 'no layer would be kept: all 8 layers are removed'],
     [

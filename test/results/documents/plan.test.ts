@@ -40,7 +40,7 @@ describe('a plan', () => {
     [{ strategy: undefined }, "the document must have required property 'strategy'"],
     [{ removed: [[3, 5]] }, '/removed/0 must be object'],
     [{ removed: [] }, '/removed must have at least 1 item'],
-    [{ removed: [{ start: 3, end: 13 }] }, 'block [3, 13) is outside the model'],
+    [{ removed: [{ start: 3, end: 13 }] }, 'layers 3..12 cannot be removed from it'],
     [{ removed: [{ start: 3, end: 4.5 }] }, '/removed/0/end must be integer, found 4.5'],
     [{ removed: [{ start: 0, end: 12 }], layersToSkip: 12 }, 'no layer would be kept'],
     [{ layersToSkip: 3 }, 'layersToSkip is 3, but 4 layers are removed'],

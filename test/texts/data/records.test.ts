@@ -45,6 +45,23 @@ describe('whole rows', () => {
     expect(records.map(({ origin }) => origin)[4]).toBe(`${paths[1]}:2`)
   })
 
+  it.each(['.', './', '..', 'x', 'x/', './x/../x//'])('of the folder %j are those of the split', async (dataset) => {
+    const folder = makeTempFolder()
+    const before = process.cwd()
+    for (const place of ['x', '../y'].map((name) => join(folder, 'in', name))) mkdirSync(place, { recursive: true })
+    for (const place of ['', 'in', 'in/x']) {
+      for (const split of ['test', 'train'])
+        writeFileSync(join(folder, place, `${split}.jsonl`), `{"is": "${split}"}\n`)
+    }
+    process.chdir(join(folder, 'in'))
+    try {
+      const records = await read({ dataset, split: 'test' })
+      expect(new Set(records.map(({ fields }) => fields.is))).toEqual(new Set(['test']))
+    } finally {
+      process.chdir(before)
+    }
+  })
+
   it('of a folder are those of the split, and of the configuration if it has a folder', async () => {
     const folder = makeTempFolder()
     for (const name of ['easy', 'hard/test']) mkdirSync(join(folder, name), { recursive: true })

@@ -13,6 +13,7 @@ import { findTasks } from '../../../jobs/tasks/find-tasks.js'
 import type { TaskEvaluationOptions } from '../../../jobs/tasks/measure-tasks.js'
 import { measureTasks, type TaskSample } from '../../../jobs/tasks/measure-tasks.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
+import { areOfOneSize } from '../../../results/documents/evaluation-columns.js'
 import type { EvaluationResult } from '../../../results/documents/evaluation-result.js'
 import type { Plan } from '../../../results/documents/plan.js'
 import type { RunRecord } from '../../../results/documents/run-record.js'
@@ -117,7 +118,7 @@ export function suggestCut(
   { candidates, shard }: EvaluationResult,
   { model, revision }: Pick<NamedCut, 'model' | 'revision'>,
 ): string[] {
-  if (shard !== undefined) return []
+  if (shard !== undefined || !areOfOneSize(candidates)) return []
   const finite = candidates.filter((candidate) => candidate.perplexity !== null)
   if (finite.length === 0) return []
   const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))

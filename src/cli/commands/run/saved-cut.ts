@@ -1,6 +1,7 @@
 import { UsageError } from '../../../base/errors.js'
 import type { Block } from '../../../model/layers/block.js'
-import { assertBlockSize, countLayers } from '../../../model/layers/blocks.js'
+import { assertBlockSize } from '../../../model/layers/blocks.js'
+import { countLayers } from '../../../model/layers/count-layers.js'
 import type { EvaluationResult } from '../../../results/documents/evaluation-result.js'
 import type { Plan } from '../../../results/documents/plan.js'
 import { readSavedDocuments } from '../../../results/documents/read-saved.js'
