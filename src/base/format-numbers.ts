@@ -56,6 +56,11 @@ export function formatConfidence(share: number): string {
   return `${Math.floor(share * 1000 + 1e-9) / 10}%`
 }
 
+/** A confidence that was found, which below one half settles nothing: `< 50%`. */
+export function formatFoundConfidence(share: number): string {
+  return share < 0.5 ? '< 50%' : formatConfidence(share)
+}
+
 /** A share in percent, to a tenth: `68.4%`. */
 export function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)}%`

@@ -2,6 +2,7 @@ import {
   formatConfidence,
   formatDistance,
   formatEstimate,
+  formatFoundConfidence,
   formatList,
   formatQuantity,
 } from '../../base/format-numbers.js'
@@ -28,7 +29,7 @@ export function describeCertainty({ blocks, best, certainty, tokens }: Similarit
 function describeConfidence(certainty: Certainty, tokens: SimilarityResult['tokens']): string {
   const { confidence, level, texts, indistinguishable } = certainty
   const after = `confidence after ${formatQuantity(texts, 'text')}`
-  if (indistinguishable.length === 0) return `Nearest with ${formatConfidence(confidence)} ${after}.`
+  if (indistinguishable.length === 0) return `Nearest with ${formatFoundConfidence(confidence)} ${after}.`
   const named = indistinguishable.slice(0, MAX_NAMED).map(nameLayers)
   const more = indistinguishable.length - named.length
   const list = formatList(more > 0 ? [...named, `${more} more`] : named)

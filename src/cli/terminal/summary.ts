@@ -1,8 +1,8 @@
 import {
-  formatConfidence,
   formatCount,
   formatDistance,
   formatEstimate,
+  formatFoundConfidence,
   formatList,
   formatQuantity,
 } from '../../base/format-numbers.js'
@@ -92,7 +92,7 @@ function formatBestBlocks(result: SimilarityResult, bestBlocks: Record<string, S
         formatLayers(block),
         formatDistance(block.distance),
         block.standardError === null ? '' : formatDistance(block.standardError),
-        certainty === null ? '' : formatConfidence(certainty.confidence),
+        certainty === null ? '' : formatFoundConfidence(certainty.confidence),
       ]
     }),
   )

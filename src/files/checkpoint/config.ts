@@ -131,7 +131,7 @@ export function interpretConfig(config: Record<string, unknown>, path: string): 
     if (value !== undefined) return value
     throw new LayerpruneError(`${path} does not state ${keys[0]}`, { hint: HINT })
   }
-  const hiddenSize = need('hidden_size', 'n_embd', 'd_model')
+  const hiddenSize = need('hidden_size', 'n_embd', 'n_embed', 'd_model')
   const facts = findDecoderFacts(raw.model_type)
   const heads =
     facts.hasHeads === false ? 1 : need('num_attention_heads', 'n_head', 'n_heads', 'num_heads', 'attention_heads')

@@ -1,5 +1,5 @@
 import { UsageError } from '../../base/errors.js'
-import { formatConfidence, formatEstimate, formatQuantity } from '../../base/format-numbers.js'
+import { formatConfidence, formatEstimate, formatFoundConfidence, formatQuantity } from '../../base/format-numbers.js'
 import { nameOption } from '../../base/name-option.js'
 import type { Block } from '../../model/layers/block.js'
 import { assertBlockSize } from '../../model/layers/blocks.js'
@@ -109,7 +109,7 @@ function checkConfidence(saved: SimilarityResult & Recommending, size: number, l
   const nearest = findBestBlock(saved.distances, size)
   const isRecommended = nearest.start === recommendBlock(saved, size).start
   const name = `${nameLayers(nearest)}${isRecommended ? '' : ', the smallest distance,'}`
-  const confidence = certainty === null ? 'not known' : formatConfidence(certainty.confidence)
+  const confidence = certainty === null ? 'not known' : formatFoundConfidence(certainty.confidence)
   return {
     holds: certainty !== null && certainty.confidence >= least,
     text: `the confidence in ${name} is ${confidence}: expected at least ${formatConfidence(least)}`,

@@ -45,6 +45,7 @@ function describeFalcon(config: ConfigReader): Differences {
   const hasAlibi = config.flag('alibi', false)
   const rotary = rope(config)
   const isNew = config.flag('new_decoder_architecture', false)
+  config.ignore('ff_factor')
   const isParallel = config.flag('parallel_attn', true) || isNew
   const isMultiQuery = config.flag('multi_query', true) && !isNew
   const bias = config.flag('bias', false)

@@ -44,6 +44,7 @@ export const HUNYUAN_FAMILIES: Record<string, Family> = {
       norm_topk_prob: true,
       norm_type: 'rms',
       pool_type: 'last',
+      routed_scaling_factor: 1,
       use_cla: false,
       use_mixed_mlp_moe: true,
       use_qk_norm: true,

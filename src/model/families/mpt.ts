@@ -109,6 +109,7 @@ function describeMpt(config: ConfigReader): Differences {
   for (const [key, value] of Object.entries(MPT_ATTENTION)) settings?.expect(key, value)
   settings?.ignore('attn_impl', 'tie_word_embeddings')
   settings?.assertAllRead('mpt', (key, value) => isHarmlessKey(key, value, []))
+  config.ignore('init_config', 'tokenizer_name')
   config.ignore('learned_pos_emb', 'embedding_fraction', 'norm_type', 'init_device', 'max_seq_len', 'verbose')
   return {
     tied: true,

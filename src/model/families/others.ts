@@ -244,6 +244,7 @@ export const OTHERS_FAMILIES: Record<string, Family> = {
     describe: (config) => {
       const bias = config.flag('use_bias', true)
       const window = readWindow(config, null)
+      config.ignore('activation_function', 'rms_norm_eps')
       return {
         tied: true,
         kvHeads: 2,

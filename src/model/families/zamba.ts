@@ -34,6 +34,7 @@ interface Blocks {
 
 function describeZamba2(config: ConfigReader, has: Has): Differences {
   const hidden = config.count('hidden_size')
+  config.ignore('ffn_hidden_size')
   const heads = config.count('num_attention_heads', 32)
   const width = config.length('mamba_expand', 2) * hidden
   const sizes = readMamba2Sizes(

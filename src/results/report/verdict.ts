@@ -2,6 +2,7 @@ import {
   formatConfidence,
   formatDistance,
   formatEstimate,
+  formatFoundConfidence,
   formatList,
   formatPerplexity,
   formatQuantity,
@@ -128,7 +129,7 @@ function describeDistances(result: ReportedResult, n: number): string {
   if (certainty === null) return describeUnknown(result, n)
   const { confidence, indistinguishable } = certainty
   if (indistinguishable.length === 0) {
-    return `${formatConfidence(confidence)} confident after ${texts} that no other block ${describeMetric(metric).verb} the stream less.`.replace(
+    return `${formatFoundConfidence(confidence)} confident after ${texts} that no other block ${describeMetric(metric).verb} the stream less.`.replace(
       /^./,
       (letter) => letter.toUpperCase(),
     )

@@ -158,6 +158,25 @@ describe('a key that does not matter', () => {
 /** As a transformers saved it whose source was not read for the list of keys. */
 const NEWER = { transformers_version: '6.0.0' }
 
+describe('a key that published configs have and no code reads', () => {
+  it.each<[fixture: string, changes: Record<string, unknown>]>([
+    ['gemma4', { expert_intermediate_size: null }],
+    ['qwen3-5', { mlp_only_layers: [] }],
+    ['llama', { ...NEWER, unheard_of: null }],
+    ['starcoder2', { rms_norm_eps: 1e-5, activation_function: 'gelu' }],
+    ['mpt', { auto_map: { AutoConfig: 'a.b' }, init_config: { name: 'kaiming_normal_' }, tokenizer_name: 'gpt-neox' }],
+    ['falcon-new', { ff_factor: 4 }],
+    ['hunyuan-moe', { routed_scaling_factor: 1 }],
+    ['zamba2', { ffn_hidden_size: 99 }],
+    ['granite-hybrid', { logits_to_keep: 1 }],
+    ['bloom', { hidden_size: undefined, n_embed: readConfig('bloom').hidden_size }],
+  ])('%s with %j', async (name, changes) => {
+    const { decoder } = await buildFrom(fixtureFolder(name))
+    const { decoder: changed } = await buildFrom(fixtureFolder(name), changes)
+    expect(serializeModel(changed.model)).toEqual(serializeModel(decoder.model))
+  })
+})
+
 describe('a key that is not understood is refused by name', () => {
   const all = listFixtures()
   it.each(all)('%s with an unknown key', async (name) => {
@@ -194,7 +213,8 @@ describe('a key that is not understood is refused by name', () => {
       /rope_parameters: partial_rotary_factor is 0.5, expected 1/,
     ],
     ['llama', { ...NEWER, unheard_of: false }, /has unheard_of = false, which is not known/],
-    ['llama', { ...NEWER, unheard_of: null }, /has unheard_of = null, which is not known/],
+    ['llama', { ...NEWER, unheard_of: [0] }, /has unheard_of = \[0\], which is not known/],
+    ['hunyuan-moe', { routed_scaling_factor: 2 }, /routed_scaling_factor is 2, expected 1/],
     ['llama', { ...NEWER, _unheard_of: 3 }, /has _unheard_of = 3, which is not known/],
     ['llama', { ...NEWER, skip_layer_ids: [1] }, /has skip_layer_ids = \[1\]/],
     ['cohere2', { _sliding_window_pattern: 2, layer_types: undefined }, /_sliding_window_pattern is 2/],

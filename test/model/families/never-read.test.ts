@@ -59,7 +59,7 @@ describe("a key that transformers' code reads is still refused", () => {
     ['gemma3', 'num_kv_shared_layers', 1],
     ['llama', 'is_causal', false],
     ['llama', 'per_layer_config', { 0: {} }],
-    ['llama', 'ignore_keys_at_rope_validation', []],
+    ['llama', 'ignore_keys_at_rope_validation', ['factor']],
     ['llama', 'attribute_map', {}],
     ['llama', 'get_text_config', 1],
     ['gemma3', 'mm_tokens_per_image', 4],

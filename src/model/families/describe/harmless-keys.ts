@@ -37,6 +37,7 @@ const HARMLESS_KEYS = new Set([
   'org_vocab_size',
   'max_sequence_length',
   // How to run it
+  'logits_to_keep',
   'use_cache',
   'trust_remote_code',
   'cache_implementation',
@@ -252,7 +253,7 @@ function isNormalized(routing: Routing): boolean {
 
 /**
  * Whether a key that the family did not read can be ignored: it is known to be harmless, it switches off a part that
- * the layers do not have, or no code reads it.
+ * the layers do not have, it says nothing, or no code reads it.
  * @param isNeverRead not used for switches, because the description may lack a part that the config switches on
  */
 export function isHarmlessKey(
@@ -262,7 +263,12 @@ export function isHarmlessKey(
   isNeverRead: (key: string) => boolean = () => false,
 ): boolean {
   if (HARMLESS_KEYS.has(key) || HARMLESS_PATTERNS.some((pattern) => pattern.test(key))) return true
+  if (saysNothing(value)) return true
   if (!SWITCHES.has(key)) return isNeverRead(key)
-  if (value !== null && value !== false) return false
-  return value === null || !layers.some((layer) => ALWAYS_ON[key]?.(layer))
+  return value === false && !layers.some((layer) => ALWAYS_ON[key]?.(layer))
+}
+
+/** Null and an empty list are what omitted keys are written as; a family reads those for which they mean more. */
+function saysNothing(value: unknown): boolean {
+  return value === null || (Array.isArray(value) && value.length === 0)
 }
