@@ -74,7 +74,7 @@ async function measureInto(folder: ClaimedFolder, given: SimilarityFlags): Promi
     if (flags.verify !== undefined) {
       // a run that is resumed during the check finds all distances there
       await checkpoint.save()
-      verified = { ...result, verification: await checkBestBlocks(flags, result, { signal, progress }) }
+      verified = { ...result, verification: await checkBestBlocks(flags, result, { checkpoint, signal, progress }) }
       written = await writeResultFiles(folder, verified)
     }
     await checkpoint.remove()
@@ -177,7 +177,7 @@ async function sayWhatIsKept(checkpoint: Checkpoint, partial: SimilarityResult):
 async function checkBestBlocks(
   flags: SimilarityFlags,
   result: SimilarityResult & { run: RunRecord },
-  { signal, progress }: Hooks,
+  { checkpoint, signal, progress }: Hooks & { checkpoint: Checkpoint },
 ): Promise<Verification> {
   const { verifySize, output, resume } = flags
   const verify = flags.verify!
@@ -191,7 +191,7 @@ async function checkBestBlocks(
   printNote(`checking the ${verify} nearest blocks by perplexity on other texts`)
   const { verifyBlocks } = await import('../../../jobs/strategies/verify-blocks.js')
   const path = join(output, `${nameResult(result)}.verify.partial.json`)
-  return runResumable<SavedWork, Verification>(
+  const checking = runResumable<SavedWork, Verification>(
     { path, form: asJson(result.run), resume: resume && existsSync(path) },
     (resuming) =>
       verifyBlocks({
@@ -206,6 +206,10 @@ async function checkBestBlocks(
         datasetSkip: end!,
       }),
   )
+  return checking.catch((error: unknown) => {
+    if (checkpoint.isWritten) printWarning(describeKept(checkpoint.path, true, ` (${formatQuantity(samples, 'text')})`))
+    throw error
+  })
 }
 
 function noteSkippedRows({ dataset }: SimilarityResult): void {
