@@ -32,6 +32,7 @@ export function makePlotCommand(): Command {
       ).choices(METRICS),
     )
     .option('--layers-to-skip <n>', 'size of the block (default: that of the saved run)', wholeNumber(1))
+    .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
       `

@@ -20,6 +20,7 @@ export function makeRecipeCommand(): Command {
     .option('-o, --output <folder>', 'folder to write axolotl.yaml and heal.py to', 'layerprune-recipe')
     .addOption(replaceOption())
     .option('--json', 'print the settings as JSON')
+    .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
       `

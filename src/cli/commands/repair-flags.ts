@@ -25,9 +25,12 @@ export function addRepairFlags(command: Command): Command {
     .option('--dataset-column <name>', `${COLUMN_HELP} (default: text)`)
     .option('--dataset-config <name>', 'configuration of a Hub dataset (default: its default one)')
     .option('--dataset-split <name>', 'split of a Hub dataset, also --dataset-subset (default: train)')
+    .option('--dataset-revision <name>', 'branch, tag or commit of a Hub dataset')
+    .option('--text-lines', 'plain text files hold one document per line, not one per file')
     .option('--dataset-size <n>', 'texts to fit the repair on (default: 128)', wholeNumber(1))
     .option('--dataset-skip <n>', SKIP_HELP, wholeNumber(0))
     .option('--shuffle <seed>', 'read a random sample spread over the files instead of the first texts', wholeNumber(0))
+    .option('--batch-size <n>', 'with --repair: texts run at once (default: 8)', wholeNumber(1))
     .option('--max-length <n>', 'tokens read of each text (default: 256)', wholeNumber(2))
     .option(
       '--evaluate-on <path...>',

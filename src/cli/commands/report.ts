@@ -9,6 +9,7 @@ export function makeReportCommand(): Command {
       'similarity.json, sweep.json, plan.json, what evaluate and prune print with --json, and folders that prune wrote',
     )
     .option('-o, --output <file>', 'the page, or - for standard output', 'report.html')
+    .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
       `

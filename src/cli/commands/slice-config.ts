@@ -20,6 +20,7 @@ export function makeSliceConfigCommand(): Command {
         .default('mergekit'),
     )
     .option('-o, --output <file>', 'write to a file (default: standard output)')
+    .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText(
       'after',
       `

@@ -7,6 +7,7 @@ import { readTensor } from '../../files/weights/read-tensor.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
 import { findDifference } from '../run/identity.js'
+import { pathBeside } from '../write-model/output-folder.js'
 import { AdamW, type Parameters } from './optimizer.js'
 import { ADAM } from './train.js'
 import type { TrainingState } from './training-state.js'
@@ -37,7 +38,7 @@ export const STATE_COPIES = GROUPS.length + 1
 
 /** Path of the training state, kept until the model is written. */
 export function statePath(output: string): string {
-  return `${output.replace(/[\\/]+$/, '')}.layerprune-training`
+  return pathBeside(output, '.layerprune-training')
 }
 
 /** Whether a stopped training has a folder as its output. */

@@ -131,14 +131,12 @@ export const COMPARISON_LIST = {
 export const REPAIR_LIST = {
   // flags of prune, whose --device and the like are not the repair's
   flags: [
-    ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit'] as const),
-    ...(['datasetSize', 'datasetSkip', 'shuffle'] as const),
+    ...(['dataset', ...READING, 'datasetSkip', 'batchSize'] as const),
     ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads', 'maxMemory'] as const),
   ],
   given: [
     ...WEIGHTS,
-    ...(['datasetRevision', 'textLines', 'batchSize', 'device'] as const),
-    ...(['removed', 'onPhases', 'evaluateFirst', 'leaveOut'] as const),
+    ...(['device', 'removed', 'onPhases', 'evaluateFirst', 'leaveOut'] as const),
     ...RESUMING,
     ...HOOKS,
   ],

@@ -198,7 +198,7 @@ function withoutPaths(plan: Plan, isFromHub: boolean): Plan {
   const { model, dataset, texts } = plan
   return {
     ...plan,
-    ...(!isFromHub && { model: { ...model, id: basename(model.id) } }),
+    ...(!isFromHub && { model: { ...model, id: basename(resolve(model.id)) } }),
     ...(typeof dataset?.id === 'string' && { dataset: { ...dataset, id: publicName(dataset.id) } }),
     ...(texts && { texts: publicUses(texts) }),
   }

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { nameFlag } from '../../base/name-option.js'
@@ -78,7 +78,7 @@ export async function makeRecipe(options: RecipeOptions): Promise<Recipe> {
     settings,
     epochs: await estimateEpochs(data, settings),
     targets,
-    output: `${basename(folder)}-healed`,
+    output: `${basename(resolve(folder))}-healed`,
     padToken: await findPadToken(located),
   }
   return {

@@ -4,6 +4,7 @@ import { encodeTensors } from '../../files/weights/encode-tensors.js'
 import { readTensor } from '../../files/weights/read-tensor.js'
 import type { Identity } from '../run/identity.js'
 import { assertSameWork, type ResumeOptions } from '../run/saved-work.js'
+import { pathBeside } from '../write-model/output-folder.js'
 import type { ClosingProduct } from './closing-product.js'
 import type { FittedLayer } from './fit-layer.js'
 
@@ -52,7 +53,7 @@ const KEY = 'layerprune.repair'
 
 /** Where the state of a repair is kept until the model is written. */
 export function repairStatePath(output: string): string {
-  return `${output.replace(/[\\/]+$/, '')}.layerprune-repair`
+  return pathBeside(output, '.layerprune-repair')
 }
 
 /** A state as one safetensors file. */

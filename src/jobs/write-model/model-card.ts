@@ -1,5 +1,5 @@
 import { lstat, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { nameFlag } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
 import { readText } from '../../base/read-text.js'
@@ -96,7 +96,7 @@ function splitFrontMatter(card: string): { frontMatter: string; body: string } {
 
 function describeCut({ plan, isFromHub, unproven, format, content, ...card }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
-  const id = isFromHub ? model.id : basename(model.id)
+  const id = isFromHub ? model.id : basename(resolve(model.id))
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
   const layers = describeLayers(model.layers, removed)
   const chosen =

@@ -28,6 +28,12 @@ export interface ClaimedFolder extends OutputFolder {
   lock: Lock
 }
 
+/** A path beside an output folder, named after it: `.`, `..` and `/` have no name of their own. */
+export function pathBeside(output: string, ending: string): string {
+  const name = output.replace(/[\\/]+$/, '')
+  return `${/^$|(^|[\\/])\.\.?$/.test(name) ? resolve(output) : name}${ending}`
+}
+
 /** Names of the folders beside an output that hold it while it is written or replaced. */
 const nameStart = (path: string, state: 'partial' | 'replaced') =>
   `.${shortenName(basename(path))}.layerprune-${state}-`

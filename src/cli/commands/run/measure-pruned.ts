@@ -38,7 +38,10 @@ export function chooseSamples(
   const before = evaluateOn === undefined ? datasetSkip : 0
   const fitted = repair && !isHeldOut && evaluateOn === undefined ? datasetSize : 0
   const skip = isHeldOut && planTexts >= before + evaluateSize ? before : Math.max(before + fitted, planTexts)
-  const options = pick(flags, ['datasetColumn', 'datasetConfig', 'datasetSplit', 'shuffle'])
+  const options = pick(flags, [
+    ...(['datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetRevision'] as const),
+    ...(['shuffle', 'textLines'] as const),
+  ])
   return { ...options, dataset: texts, count, skip }
 }
 

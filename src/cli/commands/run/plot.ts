@@ -7,7 +7,7 @@ import { drawAccuracies } from '../../../results/report/accuracy-svg.js'
 import type { HeatScale } from '../../../results/report/heatmap-svg.js'
 import { drawPerplexities } from '../../../results/report/perplexity-svg.js'
 import { assertPlotFile, convertPlot, drawPlot, type PlotKind } from '../../../results/report/plot.js'
-import { printNote } from '../../terminal/output.js'
+import { printNote, setQuiet } from '../../terminal/output.js'
 import { prepareOutputFile } from './output-file.js'
 
 export interface PlotFlags {
@@ -17,9 +17,19 @@ export interface PlotFlags {
   scale?: HeatScale
   metric?: Metric
   layersToSkip?: number
+  quiet?: boolean
 }
 
-export async function run({ from, output, kind, scale, metric, layersToSkip }: PlotFlags): Promise<void> {
+export async function run({
+  from,
+  output,
+  kind,
+  scale,
+  metric,
+  layersToSkip,
+  quiet = false,
+}: PlotFlags): Promise<void> {
+  setQuiet(quiet)
   if (scale !== undefined && kind !== 'heatmap') throw new UsageError('--scale requires --kind heatmap')
   assertPlotFile(output)
   await prepareOutputFile(output, [from])

@@ -13,7 +13,7 @@ import { hasState, removeState, statePath } from '../../../jobs/heal/saved-state
 import type { PruneOptions } from '../../../jobs/prune/prune.js'
 import type { RepairReport } from '../../../jobs/repair/repair-report.js'
 import { repairStatePath } from '../../../jobs/repair/repair-state.js'
-import { lockFolder } from '../../../jobs/write-model/output-folder.js'
+import { lockFolder, pathBeside } from '../../../jobs/write-model/output-folder.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
 import type { PruneFlags } from '../prune-flags.js'
@@ -24,6 +24,7 @@ import { formatTypedCommand } from './typed-command.js'
 /** Flags of `prune` that the training takes too. */
 const SHARED_OPTIONS = [
   ...(['dataset', 'datasetColumn', 'datasetConfig', 'datasetSplit', 'datasetSkip', 'shuffle'] as const),
+  ...(['datasetRevision', 'textLines'] as const),
   ...(['maxLength', 'evaluateOn', 'evaluateSize', 'threads', 'force', 'ignoreConfigKey'] as const),
 ] as const
 
@@ -142,7 +143,7 @@ class Stage {
   readonly #making: string[]
 
   constructor(output: string, making: string[]) {
-    this.#folder = `${output.replace(/[\\/]+$/, '')}.layerprune-pruned`
+    this.#folder = pathBeside(output, '.layerprune-pruned')
     this.#output = output
     this.#making = making
   }

@@ -8,16 +8,18 @@ import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estima
 import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
 import { makeRecipe, type RecipeOptions } from '../../../jobs/recipe/recipe.js'
 import { formatCommand } from '../../../results/prune-command.js'
-import { nameFlags, printDocument, printWarning } from '../../terminal/output.js'
+import { nameFlags, printDocument, printWarning, setQuiet } from '../../terminal/output.js'
 import { pick } from './pick.js'
 
 export interface RecipeFlags extends Pick<RecipeOptions, (typeof RECIPE_LIST)['flags'][number]> {
   output: string
   force?: boolean
   json?: boolean
+  quiet?: boolean
 }
 
 export async function run(flags: RecipeFlags): Promise<void> {
+  setQuiet(flags.quiet ?? false)
   const { training, unreached, files } = await makeRecipe(pick(flags, RECIPE_LIST.flags))
   if (!flags.force) await assertNoOther(flags.output, files)
   const heal = withFlags(await estimateHealing({ model: flags.model }))

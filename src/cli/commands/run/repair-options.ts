@@ -18,7 +18,7 @@ export function readRepairOptions(
 ): Omit<RepairModelOptions, 'model' | 'removed'> | undefined {
   if (!flags.repair) {
     if (flags.datasetSize !== undefined) throw new UsageError('--dataset-size requires --repair')
-    const own = (['verbose', 'maxMemory'] as const).find((name) => flags[name] !== undefined)
+    const own = (['verbose', 'maxMemory', 'batchSize'] as const).find((name) => flags[name] !== undefined)
     if (own !== undefined) throw new UsageError(`${nameFlag(own)} requires --repair`)
     if (flags.resume && !flags.heal) throw new UsageError('--resume requires --repair or --heal')
     const given = flags.heal ? undefined : MEASURING_ONLY.find((name) => flags[name] !== undefined)

@@ -10,7 +10,7 @@ import { readMergekitProblem } from '../../../jobs/library/mergekit-problem.js'
 import { keepLayers } from '../../../jobs/write-model/layer-numbers.js'
 import { formatLlamaQuantize } from '../../../results/llama-quantize.js'
 import { formatSliceConfig, type SliceConfigOptions } from '../../../results/mergekit.js'
-import { printNote, printResult, printWarning } from '../../terminal/output.js'
+import { printNote, printResult, printWarning, setQuiet } from '../../terminal/output.js'
 import type { RemovalFlags } from '../removal-flags.js'
 import { prepareOutputFile } from './output-file.js'
 import { listSavedFiles, planRemoval, readRemoval } from './removal.js'
@@ -20,10 +20,12 @@ export interface SliceConfigFlags extends RemovalFlags {
   numLayers?: number
   format: 'mergekit' | 'llama-quantize'
   output?: string
+  quiet?: boolean
 }
 
 export async function run(flags: SliceConfigFlags): Promise<void> {
-  const { output } = flags
+  const { output, quiet = false } = flags
+  setQuiet(quiet)
   await prepareOutputFile(output, listSavedFiles(flags))
   const { family, ...options } = await readOptions(flags)
   if (flags.format === 'llama-quantize') return writeLlamaQuantize(options, output)
