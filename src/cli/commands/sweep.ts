@@ -7,9 +7,13 @@ import type { SweepFlags } from './run/sweep.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
 
 /** SWEEP_STRATEGIES of src/jobs/sweep/options.ts, written out because the help loads no job. */
-const STRATEGIES: SweepStrategy[] = ['angular', 'block-influence', 'greedy-perplexity', 'deepest']
+const STRATEGIES: SweepStrategy[] = [
+  ...(['verified', 'angular', 'block-influence', 'greedy-perplexity', 'repaired', 'task', 'deepest'] as const),
+]
 
 const HELP = `
+The strategy verified compares the 8 nearest blocks of each size by perplexity, and with --repair the best two of them
+repaired; angular takes the nearest. They and the others are those of plan; task takes the first --task.
 Layers are chosen on the first --dataset-size texts (default: 32) and cuts measured on the --verify-size texts after them
 (default: 32). Cuts share the layers below the first one that they remove. A cut that is clearly above 4 times the
 perplexity of the whole model on the first eighth of the texts is measured no further (~ in the table) unless --full is given.
@@ -34,11 +38,16 @@ export function makeSweepCommand(): Command {
   )
   return addTaskFlags(addRunFlags(command, { textsRead: '32' }))
     .addOption(
-      new Option('--strategy <name>', 'how layers are chosen, repeatable (default: angular)')
+      new Option('--strategy <name>', 'how layers are chosen, repeatable (default: verified)')
         .choices(STRATEGIES)
         .argParser(strategies),
     )
-    .option('--sizes <list>', 'how many layers to remove, comma-separated (default: 1 to half of the layers)', sizes)
+    .option(
+      '--sizes <list>',
+      'how many layers to remove, comma-separated; also --layers-to-skip (default: 1 to half of the layers)',
+      sizes,
+    )
+    .addOption(new Option('--layers-to-skip <list>', 'the same as --sizes').argParser(sizes).hideHelp())
     .option('--verify-size <n>', 'texts that cuts are measured on (default: 32)', wholeNumber(1))
     .option('--repair', 'measure every cut repaired too, as prune --repair repairs it')
     .option('--full', 'measure every cut on all texts, also those that lose much on the first ones')

@@ -10,10 +10,17 @@ export function nameCut(removed: Block[]): string {
   return removed.length === 0 ? 'none' : formatBlocks(removed)
 }
 
-/** As `measure`, without running what is remembered. Each cut is remembered as soon as it is measured. */
-export function rememberMeasured(evaluator: Pick<Evaluator, 'measure'>, answers: Answers): Evaluator['measure'] {
+/**
+ * As `measure`, without running what is remembered. Each cut is remembered as soon as it is measured.
+ * @param how  tells evaluators apart that are remembered in one place
+ */
+export function rememberMeasured(
+  evaluator: Pick<Evaluator, 'measure'>,
+  answers: Answers,
+  how = 'measure',
+): Evaluator['measure'] {
   return (batch, candidates, onAdvance) =>
-    answers.find(['measure', idsOf(batch)], candidates.map(nameCut), NUMBERS, (missing, note) =>
+    answers.find([how, idsOf(batch)], candidates.map(nameCut), NUMBERS, (missing, note) =>
       evaluator.measure(
         batch,
         missing.map((place) => candidates[place]!),

@@ -25,12 +25,18 @@ export function planBySearch(options: TextPlanOptions): Promise<Found> {
   }))
 }
 
-/** Measures repaired cuts: on one batch in four, or the last of fewer; repairs are fitted on the others. */
+/** Texts to measure repaired cuts on: one batch in four, or the last of fewer. Repairs are fitted on the others. */
+export function splitToSearch(batches: ReadText[][]): { fitted: ReadText[][]; searched: ReadText[][] } {
+  const last = Math.min(batches.length, 4) - 1
+  const searched = batches.filter((_, index) => index % 4 === last)
+  const fitted = batches.length === 1 ? batches : batches.filter((batch) => !searched.includes(batch))
+  return { fitted, searched }
+}
+
+/** Measures repaired cuts. */
 export function planByRepairedSearch(options: TextPlanOptions): Promise<Found> {
   return planGreedily(options, ({ model, batches }) => {
-    const last = Math.min(batches.length, 4) - 1
-    const searched = batches.filter((_, index) => index % 4 === last)
-    const fitted = batches.length === 1 ? batches : batches.filter((batch) => !searched.includes(batch))
+    const { fitted, searched } = splitToSearch(batches)
     const open = () => openRepairingEvaluator(model, fitted, chooseSession(options))
     return { score: 'repairedPerplexity', batches: searched, open }
   })

@@ -10,12 +10,17 @@ import { openMeasuringEvaluator } from '../evaluate/limited-evaluator.js'
 import { rememberMeasured } from '../evaluate/remember.js'
 import { Answers } from '../run/saved-work.js'
 import { measureKeeping } from '../similarity/keep-distances.js'
-import { openCalibration } from '../strategies/calibration.js'
+import { type Calibration, openCalibration } from '../strategies/calibration.js'
 import { asBlocks, deepestBlock, lowestLayers } from '../strategies/choose-layers.js'
 import { removeGreedily } from '../strategies/greedy.js'
+import { splitToSearch } from '../strategies/plan-by-search.js'
+import { planByTask } from '../strategies/plan-by-task.js'
+import { PlanMemory } from '../strategies/plan-memory.js'
+import { openRepairingEvaluator } from '../strategies/repairing-evaluator.js'
 import { LastTokenDistances } from './last-token-distances.js'
 import type { SweepSettings, SweepStrategy } from './options.js'
 import type { ChoosingProgress, Chosen } from './progress.js'
+import { verifySizes } from './verified-blocks.js'
 
 /** Where what is measured is kept. */
 interface Keeping {
@@ -73,7 +78,7 @@ async function measureStates(
   const { strategies } = settings
   const { shard, resumeFrom, onSaved: _, ...options } = settings
   if (!strategies.includes('block-influence')) {
-    if (!strategies.includes('angular')) return {}
+    if (!strategies.some(needsDistances)) return {}
     const { distances, dataset } = await measureKeeping({ ...options, layersToSkip: 1 }, known.distances, onSaved)
     return { distances, texts: recordTexts(dataset, options) }
   }
@@ -88,7 +93,11 @@ async function measureStates(
     return onSaved()
   })
   const texts = recordTexts(dataset, options)
-  return { influence: distances[1]!, texts, ...(strategies.includes('angular') && { distances: last.means() }) }
+  return { influence: distances[1]!, texts, ...(strategies.some(needsDistances) && { distances: last.means() }) }
+}
+
+function needsDistances(strategy: SweepStrategy): boolean {
+  return strategy === 'angular' || strategy === 'verified'
 }
 
 async function chooseBlocks(
@@ -104,29 +113,96 @@ async function chooseBlocks(
       return { blocksOf: (size) => [deepestBlock(layers, size)] }
     case 'block-influence':
       return { blocksOf: (size) => asBlocks(lowestLayers(influence!, size)) }
+    case 'verified':
+      return chooseVerified(settings, distances!, keeping)
     case 'greedy-perplexity':
-      return chooseGreedily(settings, layers, keeping)
+    case 'repaired':
+      return chooseGreedily(settings, layers, strategy === 'repaired', keeping)
+    case 'task':
+      return chooseByTask(settings, keeping)
   }
 }
 
-/** One search removes one layer after another, up to the largest size. */
-async function chooseGreedily(settings: SweepSettings, layers: number, { known, onSaved }: Keeping) {
-  const { sizes, threads, device = 'cpu', maxMemory, signal, onNote, onProgress } = settings
-  const { model, batches, record, settings: run } = await openCalibration(settings)
-  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength: run.maxLength }
-  const session = { threads, device, limit, signal, onNote, onProgress }
-  const evaluator = await openMeasuringEvaluator(model, session)
+/** The nearest blocks of each size are compared by perplexity, repaired if cuts are measured so. */
+async function chooseVerified(
+  settings: SweepSettings,
+  distances: Record<string, number[]>,
+  { known, onSaved }: Keeping,
+) {
+  const { sizes, repair = false, onProgress } = settings
+  const calibration = await openCalibration(settings)
+  const answers = new Answers(known, onSaved)
+  const { fitted, searched } = splitToSearch(calibration.batches)
+  const evaluator = await openCuts(settings, calibration)
   try {
-    const answers = new Answers(known, onSaved)
-    const steps = await removeGreedily({ measure: rememberMeasured(evaluator, answers) }, batches, {
-      layers,
-      n: sizes.at(-1)!,
-      hasFixedBatch: findFixedBatch(model.decoder.model.graph) !== null,
-      onProgress,
-    })
-    const blocksOf: BlocksOfSize = (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))
-    return { blocksOf, texts: record }
+    const cuts = { measure: rememberMeasured(evaluator, answers) }
+    const asked = { distances, sizes, texts: calibration.batches.flat(), onProgress }
+    if (!repair) return describeBlocks(await verifySizes(cuts, asked), calibration.record)
+    const repairing = await openRepairingEvaluator(calibration.model, fitted, chooseSession(settings))
+    try {
+      const final = { evaluator: { measure: rememberMeasured(repairing, answers, 'repaired') }, texts: searched.flat() }
+      return describeBlocks(await verifySizes(cuts, asked, final), calibration.record)
+    } finally {
+      await repairing.close()
+    }
   } finally {
     await evaluator.close()
   }
+}
+
+function describeBlocks(blocks: Map<number, Block>, texts: TextRecord): { blocksOf: BlocksOfSize; texts: TextRecord } {
+  return { blocksOf: (size) => [blocks.get(size)!], texts }
+}
+
+/** One search removes one layer after another, up to the largest size. */
+async function chooseGreedily(
+  settings: SweepSettings,
+  layers: number,
+  repaired: boolean,
+  { known, onSaved }: Keeping,
+): Promise<{ blocksOf: BlocksOfSize; texts: TextRecord }> {
+  const calibration = await openCalibration(settings)
+  const { model, batches, record } = calibration
+  const { fitted, searched } = splitToSearch(batches)
+  const evaluator = repaired
+    ? await openRepairingEvaluator(model, fitted, chooseSession(settings))
+    : await openCuts(settings, calibration)
+  try {
+    const answers = new Answers(known, onSaved)
+    const measure = rememberMeasured(evaluator, answers, repaired ? 'repaired' : undefined)
+    const steps = await removeGreedily({ measure }, repaired ? searched : batches, {
+      layers,
+      n: settings.sizes.at(-1)!,
+      hasFixedBatch: findFixedBatch(model.decoder.model.graph) !== null,
+      onProgress: settings.onProgress,
+    })
+    return { blocksOf: takeSteps(steps), texts: record }
+  } finally {
+    await evaluator.close()
+  }
+}
+
+async function chooseByTask(settings: SweepSettings, { known, onSaved }: Keeping): Promise<{ blocksOf: BlocksOfSize }> {
+  const { tasks, sizes, dataset: _, batchSize, maxLength, resumeFrom, onSaved: __, ...options } = settings
+  const work = { identity: {}, answers: known.answers, distances: {} }
+  const memory = new PlanMemory({}, { resumeFrom: work, onSaved })
+  const asked = { ...options, memory, strategy: 'task' as const, layersToSkip: sizes.at(-1)! }
+  const { scores } = await planByTask(asked, tasks![0]!)
+  return { blocksOf: takeSteps(scores!.steps as { layer: number }[]) }
+}
+
+/** The layers of the first steps of a search. */
+function takeSteps(steps: { layer: number }[]): BlocksOfSize {
+  return (size) => asBlocks(steps.slice(0, size).map(({ layer }) => layer))
+}
+
+/** An evaluator of cuts as they are, within the limit of memory. */
+function openCuts(settings: SweepSettings, { model, settings: { maxLength } }: Calibration) {
+  const { maxMemory, onNote } = settings
+  const limit = maxMemory === undefined ? undefined : { maxMemory, maxLength }
+  return openMeasuringEvaluator(model, { ...chooseSession(settings), limit, onNote })
+}
+
+function chooseSession({ threads, device = 'cpu', signal, onProgress }: SweepSettings) {
+  return { threads, device, signal, onProgress }
 }

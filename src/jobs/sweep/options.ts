@@ -7,13 +7,15 @@ import type { ResumeOptions } from '../run/saved-work.js'
 import type { TaskOptions } from '../tasks/prepare-tasks.js'
 import type { SweepProgress } from './progress.js'
 
-/** Strategies that a sweep takes: those that choose layers of every size without measuring cuts of each. */
-export const SWEEP_STRATEGIES = ['angular', 'block-influence', 'greedy-perplexity', 'deepest'] as const
+/** Strategies that a sweep takes. */
+export const SWEEP_STRATEGIES = [
+  ...(['verified', 'angular', 'block-influence', 'greedy-perplexity', 'repaired', 'task', 'deepest'] as const),
+] as const
 
 export type SweepStrategy = (typeof SWEEP_STRATEGIES)[number]
 
 export interface SweepOptions extends RunOptions, Partial<TaskOptions>, ResumeOptions<SweepProgress> {
-  /** `angular` if omitted. */
+  /** `verified` if omitted. */
   strategies?: SweepStrategy[] | undefined
   /** Numbers of layers to remove; 1 to half of the model's layers if omitted. */
   sizes?: number[] | undefined
@@ -47,7 +49,7 @@ const DEFAULT_TEXTS = 32
 
 /** @throws UsageError if an option is out of range, or does not fit the model */
 export function chooseSweepSettings(options: SweepOptions, layers: number): SweepSettings {
-  const { strategies = ['angular'], datasetSize = DEFAULT_TEXTS, verifySize = DEFAULT_TEXTS } = options
+  const { strategies = ['verified'], datasetSize = DEFAULT_TEXTS, verifySize = DEFAULT_TEXTS } = options
   const { maxPerplexityRatio, maxSize, minTask, shard } = options
   const sizes = options.sizes ?? Array.from({ length: Math.max(1, Math.floor(layers / 2)) }, (_, index) => index + 1)
   assertRunCounts({ ...options, datasetSize })
@@ -68,6 +70,9 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
       hint: 'give the limits to layerprune merge',
     })
   }
+  if (strategies.includes('task') && options.tasks === undefined) {
+    throw new UsageError('the strategy task needs a task: give `task`')
+  }
   assertWithinMemory(options)
   assertSamples(options)
   return {
@@ -80,10 +85,10 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
 }
 
 /** @throws UsageError if `maxMemory` is combined with an option that needs the whole model in memory */
-function assertWithinMemory({ maxMemory, repair, tasks, samples = 0 }: SweepOptions): void {
+function assertWithinMemory({ maxMemory, repair, strategies = [], tasks, samples = 0 }: SweepOptions): void {
   if (maxMemory === undefined) return
   assertCounts({ 'max memory': maxMemory })
-  if (repair) {
+  if (repair || strategies.includes('repaired')) {
     throw new UsageError('a repair is fitted with the whole model loaded, which a memory limit does not allow', {
       hint: 'omit `repair` here, and give it to prune on a machine with enough memory',
     })

@@ -141,7 +141,7 @@ describe('sweep', () => {
   })
 
   it.each([
-    [['--strategy', 'verified'], 'Allowed choices are angular'],
+    [['--strategy', 'nearest'], 'Allowed choices are verified, angular'],
     [['--max-perplexity-ratio', '0.9'], 'Expected a number above 1'],
     [['--samples', '1'], '--samples needs a limit, such as --max-perplexity-ratio'],
     [['--samples', '1', '--shard', '1/2'], 'samples show the recommended cut, and a shard recommends none'],

@@ -10,6 +10,7 @@ import {
   sweepCuts,
 } from '../../../src/index.js'
 import { pruneModel } from '../../../src/jobs/prune/prune.js'
+import { findNearestBlocks } from '../../../src/results/documents/result-views.js'
 import type { SweepResult } from '../../../src/results/documents/sweep-result.js'
 import { ROOT } from '../../support/paths.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
@@ -50,6 +51,27 @@ describe('sweepCuts', () => {
       onNote: (note) => notes.push(note),
       onSaved: async (progress) => void saved.push(structuredClone(progress)),
     })
+  })
+
+  it('takes of the nearest blocks of each size that of the lowest perplexity, unless told otherwise', async () => {
+    const { distances } = await measureSimilarity({ ...RUN, layersToSkip: 1 })
+    const verified = await sweepCuts({ ...OPTIONS, sizes: [2, 4] })
+    expect(verified.strategies).toEqual(['verified'])
+    for (const { layersToSkip, removed } of verified.candidates) {
+      const nearest = findNearestBlocks(distances, layersToSkip, 8).map(({ start, end }) => [{ start, end }])
+      const { candidates } = await evaluatePerplexity({ ...RUN, datasetSize: 1, candidates: nearest })
+      const best = candidates.toSorted((a, b) => a.perplexity! - b.perplexity!).slice(0, 2)
+      const { candidates: finalists } = await evaluatePerplexity({ ...RUN, candidates: best.map((cut) => cut.removed) })
+      const lowest = finalists.reduce((a, b) => (b.perplexity! < a.perplexity! ? b : a))
+      expect(removed).toEqual(lowest.removed)
+    }
+  })
+
+  it('chooses by repaired perplexity too, and by a search of repaired cuts', async () => {
+    const options = { ...OPTIONS, datasetSize: 8, sizes: [2] }
+    const { candidates } = await sweepCuts({ ...options, strategies: ['verified', 'repaired'], repair: true })
+    expect(candidates.flatMap(({ strategies }) => strategies).sort()).toEqual(['repaired', 'verified'])
+    for (const { repaired } of candidates) expect(repaired!.perplexity).toBeGreaterThan(1)
   })
 
   it('takes of every size the cuts that the strategies choose, each once', async () => {
@@ -182,7 +204,8 @@ describe('sweepCuts', () => {
 
   it.each([
     [{ sizes: [12] }, 'sizes must be 1 to 11, for a model of 12 layers, found 12'],
-    [{ strategies: ['verified'] }, 'a sweep takes the strategies angular, block-influence'],
+    [{ strategies: ['nearest' as 'angular'] }, 'a sweep takes the strategies verified, angular, block-influence'],
+    [{ strategies: ['task'] }, 'the strategy task needs a task'],
     [{ maxPerplexityRatio: 1 }, 'the perplexity ratio must be above 1, found 1'],
     [{ shard: { index: 1, count: 2 }, maxSize: 1e6 }, 'a shard measures only some of the cuts'],
     [{ maxMemory: 1e9, tasks: ['piqa'] }, 'tasks run with the whole model loaded'],

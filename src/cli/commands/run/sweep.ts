@@ -23,6 +23,8 @@ import { runWithHooks } from './run-hooks.js'
 export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flags'][number]> {
   dataset: string[]
   strategy?: SweepStrategy[]
+  /** The same as `sizes`. */
+  layersToSkip?: number[]
   task?: string[]
   resume?: boolean
   force?: boolean
@@ -31,7 +33,11 @@ export interface SweepFlags extends Pick<SweepOptions, (typeof SWEEP_LIST)['flag
   quiet?: boolean
 }
 
-export async function run(flags: SweepFlags): Promise<void> {
+export async function run({ layersToSkip, ...given }: SweepFlags): Promise<void> {
+  if (layersToSkip !== undefined && given.sizes !== undefined) {
+    throw new UsageError('--sizes and --layers-to-skip are the same: give one of them')
+  }
+  const flags = { ...given, sizes: given.sizes ?? layersToSkip }
   const { output, task: tasks, minTask, shard } = flags
   const unasked = Object.keys(minTask ?? {}).find((name) => !tasks?.includes(name))
   if (unasked !== undefined) throw new UsageError(`--min-task ${unasked} needs --task ${unasked}`)

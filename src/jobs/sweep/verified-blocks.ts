@@ -1,0 +1,92 @@
+import { chunk } from '../../base/chunk.js'
+import type { OnProgress } from '../../base/progress.js'
+import type { Block } from '../../model/layers/block.js'
+import { findNearestBlocks } from '../../results/documents/result-views.js'
+import type { ReadText } from '../../texts/tokens/windows.js'
+import type { Measuring } from '../strategies/race.js'
+
+/** Nearest blocks of a size that are measured at all, and those that go on. */
+const CANDIDATES = 8
+const FINALISTS = 2
+/** The first texts, on which all candidates are measured, are a quarter of all. */
+const FIRST_SHARE = 4
+/** Texts run at once; few, so that what is measured is kept often. */
+const BATCH = 8
+
+interface Candidate {
+  size: number
+  block: Block
+  /** Sum over the texts so far, in nats; Infinity if one is not finite. */
+  nats: number
+}
+
+export interface Sizes {
+  /** `distances[n][l]`, angular. */
+  distances: Record<string, number[]>
+  sizes: number[]
+  /** Texts to choose on. */
+  texts: ReadText[]
+  onProgress?: OnProgress | undefined
+}
+
+/**
+ * Chooses the block of each size by perplexity: of the nearest ones, those that lose least on the first texts are
+ * measured on the others too. All sizes run together, because their cuts share the layers below.
+ * @param evaluator  measures cuts as they are
+ * @param final      measures those that are left, on all texts again, if it is another: repaired, for example
+ * @returns the block of each size
+ */
+export async function verifySizes(
+  evaluator: Measuring,
+  { distances, sizes, texts, onProgress }: Sizes,
+  final: Final = { evaluator, texts: [] },
+): Promise<Map<number, Block>> {
+  const candidates = sizes.flatMap((size) =>
+    findNearestBlocks(distances, size, CANDIDATES).map(
+      ({ start, end }): Candidate => ({ size, block: { start, end }, nats: 0 }),
+    ),
+  )
+  const first = Math.max(1, Math.floor(texts.length / FIRST_SHARE))
+  const left = sizes.reduce((sum, size) => sum + Math.min(FINALISTS, distances[size]!.length), 0)
+  const rest = texts.length - first
+  const total = candidates.length * first + left * (rest + final.texts.length)
+  let done = 0
+  const run = async (measuring: Measuring, asked: Candidate[], part: ReadText[]) => {
+    for (const batch of chunk(part, BATCH)) {
+      const before = done
+      const report = (share: number) => {
+        const now = before + share * asked.length * batch.length
+        onProgress?.({ phase: 'perplexity of candidates', done: now, total, unit: 'text' })
+      }
+      report(0)
+      const blocks = asked.map(({ block }) => [block])
+      const losses = await measuring.measure(batch, blocks, ({ share }) => report(share))
+      for (const [place, nats] of losses.entries()) {
+        const sum = nats.reduce((a, b) => a + b, 0)
+        asked[place]!.nats += Number.isFinite(sum) ? sum : Infinity
+      }
+      done += asked.length * batch.length
+    }
+  }
+  await run(evaluator, candidates, texts.slice(0, first))
+  const finalists = sizes.flatMap((size) => takeBest(candidates, size, FINALISTS))
+  await run(evaluator, finalists, texts.slice(first))
+  if (final.texts.length > 0) {
+    for (const candidate of finalists) candidate.nats = 0
+    await run(final.evaluator, finalists, final.texts)
+  }
+  return new Map(sizes.map((size) => [size, takeBest(finalists, size, 1)[0]!.block]))
+}
+
+interface Final {
+  evaluator: Measuring
+  texts: ReadText[]
+}
+
+/** Those of a size that lose least; of equals, the nearer. */
+function takeBest(candidates: Candidate[], size: number, count: number): Candidate[] {
+  return candidates
+    .filter((candidate) => candidate.size === size)
+    .sort((a, b) => (a.nats === b.nats ? 0 : a.nats - b.nats))
+    .slice(0, count)
+}
