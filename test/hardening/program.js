@@ -20,7 +20,8 @@ export async function runProgram(args, folder) {
     const { index, input } = found
     throw new WrongSuccess(`prints ${JSON.stringify(input.slice(Math.max(0, index - 60), index + 30))}`)
   }
-  if (!exitCode) return stdout
+  // `inspect` exits with 1 for a model that cannot be analysed, which it describes
+  if (!exitCode || (stdout !== '' && !/^error: /m.test(stderr))) return stdout
   const [, message] = /^error: (?!unexpected: )(.+)\n(?:hint: .+\n)?$/m.exec(stderr) ?? []
   if (message === undefined || !stderr.endsWith(stderr.slice(stderr.indexOf('error: ')))) throw new Error(stderr)
   throw new LayerpruneError(message)

@@ -19,6 +19,7 @@ import { mutateCard } from './mutate-card.js'
 import { mutateNumbers } from './mutate-json.js'
 import { mutateLayout, mutateToNotFinite } from './mutate-weights.js'
 import { makeNumberReaders } from './number-readers.js'
+import { makeProgramReaders } from './program-readers.js'
 import { makeSavedReaders } from './saved-readers.js'
 import * as sound from './sound-files.js'
 import { makeTextReaders } from './text-readers.js'
@@ -124,12 +125,15 @@ const SLOW = new Set([
   "a Hub's answers, of a model",
   'NaN or Inf in a weight, evaluated in q8',
   'NaN or Inf in a weight, q8',
+  'adapter config',
+  'adapter weights',
   'ONNX graph in q8, run',
   'ONNX graph, run',
   'config of packed weights, run',
   'names in a graph',
   'names of columns',
   'numbers in a config',
+  'numbers in an adapter config',
   'numbers in an evaluation, plotted',
   'numbers in a result, plotted',
   'numbers in a saved evaluation',
@@ -141,6 +145,7 @@ const SLOW = new Set([
   'texts in a result, checked',
   'texts in a result, reported',
   'texts in a tokenizer',
+  'texts in an adapter config',
   'texts in shards',
   'token ids',
   'tokenizer.json, run',
@@ -193,6 +198,7 @@ export function makeReaders(documents) {
     'jsonl.zst': datasetReader('texts.jsonl.zst', sound.readFixture('data/texts.jsonl.zst')),
     ...makeSavedReaders(documents),
     ...makeNumberReaders(),
+    ...makeProgramReaders(),
     ...makeHubReaders(),
     ...makeTextReaders(documents),
   }

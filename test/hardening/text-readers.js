@@ -28,6 +28,9 @@ function printed(files, damaged, mutate, names = Object.keys(COMMANDS)) {
   }
 }
 
+/** Texts with a letter for each layer. */
+const OF_LAYERS = new Set(['hybrid_override_pattern'])
+
 /** Texts of a config that pruning has no reason to change must be in the pruned model's, as they were. */
 async function pruneAndCompare(folder) {
   const output = `${folder}-out`
@@ -37,7 +40,7 @@ async function pruneAndCompare(folder) {
     [folder, output].map(async (place) => JSON.parse(await readFile(join(place, 'config.json')))),
   )
   for (const [key, value] of Object.entries(before)) {
-    if (typeof value === 'string' && after[key] !== value) {
+    if (typeof value === 'string' && after[key] !== value && !OF_LAYERS.has(key)) {
       throw new WrongSuccess(
         `config.json: ${JSON.stringify(key)} was ${JSON.stringify(value)}, is ${JSON.stringify(after[key])}`,
       )

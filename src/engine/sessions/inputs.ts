@@ -10,6 +10,9 @@ import { assertTokenIds, countTokenRows } from './token-ids.js'
 type Ort = typeof import('onnxruntime-node')
 type Tensor = TypedTensor<'float32' | 'float16' | 'int64' | 'int32' | 'bool'>
 
+/** Numbers of an input of fixed size; states of published recurrences have a thousandth. */
+const MOST_ELEMENTS = 2 ** 30
+
 export type MakeInput = (batch: EncodedText[], tokens: number) => Tensor
 
 /**
@@ -27,8 +30,20 @@ export function planInputs(
 ): Map<string, MakeInput> {
   const initializers = new Set(graph.initializer.map(({ name }) => name))
   const inputs = graph.input.filter(({ name }) => !initializers.has(name) && !fedByCaller.has(name))
+  for (const info of inputs) assertSize(info)
   const tokenRows = countTokenRows(graph)
   return new Map(inputs.map((info) => [info.name, planInput(ort, info, config, tokenRows)]))
+}
+
+/** Before memory is taken for it. */
+function assertSize(info: ValueInfoProto): void {
+  const shape = dimensions(info)
+  const fixed = shape.filter((size) => typeof size === 'number')
+  if (fixed.reduce((product, size) => product * size, 1) <= MOST_ELEMENTS) return
+  throw new LayerpruneError(
+    `graph input ${info.name} has the shape [${shape.join(', ')}], expected at most ${MOST_ELEMENTS} numbers a text`,
+    { hint: 'the graph may be damaged: download or export the model again' },
+  )
 }
 
 function planInput(ort: Ort, info: ValueInfoProto, config: ModelConfig, tokenRows: number): MakeInput {

@@ -339,15 +339,15 @@ class DatasetReader {
     order: ReadOrder,
   ): AsyncGenerator<SourcedRow> {
     const { column } = this
-    const read = abortable(source, this.#options.signal)
     // the size of a pipe or a stream is not known
     const count = sizeBytes === undefined ? undefined : new FileCount(sizeBytes, kind.packing !== null)
     if (count !== undefined) this.#counts.push(count)
     const onRows = (rows: number) => count?.setRows(rows)
-    for await (const row of readRows(count?.watch(read) ?? read, kind, {
+    for await (const row of readRows(count?.watch(source) ?? source, kind, {
       column,
       textLines,
       ...order,
+      signal: this.#options.signal,
       onRows,
     })) {
       if (isText(row.value) || isChat(row.value)) count?.addText(row.value, row.position)
@@ -366,18 +366,5 @@ async function* skipFirst(rows: AsyncGenerator<SourcedRow>, count: number): Asyn
   for await (const row of rows) {
     if (left > 0) left--
     else yield row
-  }
-}
-
-function abortable(source: DataSource, signal: AbortSignal | undefined): DataSource {
-  if (!signal) return source
-  return {
-    ...source,
-    async *readBytes() {
-      for await (const chunk of source.readBytes()) {
-        signal.throwIfAborted()
-        yield chunk
-      }
-    },
   }
 }

@@ -1,9 +1,13 @@
 import { LayerpruneError } from '../../base/errors.js'
+import { formatCount } from '../../base/format-numbers.js'
 import { MAX_ROW_BYTES } from './row.js'
 import { decodeUtf8 } from './utf8.js'
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
+
+/** Empty lines after one another: more come of a file made to take long, which is small when it is packed. */
+const MOST_EMPTY = 1 << 20
 
 /** A line without its end. */
 export interface Line {
@@ -16,7 +20,7 @@ export interface Line {
  * Splits a byte stream into lines that end in LF or CRLF; the last one may lack its end.
  * Holds one line and one chunk at a time.
  * @param maxLineBytes  a longer line is an error, so that a file without line ends cannot fill the memory
- * @throws LayerpruneError, with file and line, if a line is too long or not UTF-8
+ * @throws LayerpruneError, with file and line, if a line is too long or not UTF-8, or after MOST_EMPTY empty lines
  */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
@@ -26,6 +30,7 @@ export async function* readLines(
   let number = 1
   let pending: Uint8Array[] = []
   let pendingBytes = 0
+  let empty = 0
 
   const hold = (bytes: Uint8Array) => {
     pendingBytes += bytes.length
@@ -39,6 +44,10 @@ export async function* readLines(
     // given up before the line is decoded, which may be long
     pending = []
     pendingBytes = 0
+    empty = bytes.length > 1 ? 0 : empty + 1
+    if (empty > MOST_EMPTY) {
+      throw new LayerpruneError(`${name}:${number}: found ${formatCount(MOST_EMPTY)} empty lines after one another`)
+    }
     const end = bytes.at(-1) === CARRIAGE_RETURN ? bytes.length - 1 : bytes.length
     return { text: decodeUtf8(bytes.subarray(0, end), `${name}:${number}`), number: number++ }
   }

@@ -20,7 +20,7 @@ export async function* readRows(
     }
     return
   }
-  const rows = await readStream(source, { ...kind, format: kind.format }, context, options.textLines)
+  const rows = await readStream(source, { ...kind, format: kind.format }, context, options)
   for await (const row of rows) {
     if (options.skip !== undefined && options.skip.rows > 0) options.skip.rows--
     else yield row
@@ -32,9 +32,9 @@ async function readStream(
   source: DataSource,
   { format, packing, isLines }: DataKind & { format: Exclude<DataFormat, 'parquet'> },
   context: ColumnContext,
-  textLines: boolean,
+  { textLines, signal }: { textLines: boolean; signal?: AbortSignal | undefined },
 ): Promise<AsyncGenerator<DataRow>> {
-  const bytes = unpack(source, packing)
+  const bytes = unpack(source, packing, signal)
   switch (format) {
     case 'jsonl':
       return readJsonl(bytes, context)
@@ -54,12 +54,20 @@ async function readStream(
   }
 }
 
+/** The bytes of a file without its packing; `signal` ends them between chunks, as a few packed ones may hold many. */
 export async function* unpack(
   source: DataSource,
   packing: DataKind['packing'],
+  signal?: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of await openUnpacked(source, packing)) {
+    signal?.throwIfAborted()
+    yield chunk
+  }
+}
+
+async function openUnpacked(source: DataSource, packing: DataKind['packing']): Promise<AsyncIterable<Uint8Array>> {
   const bytes = source.readBytes()
-  if (packing === 'gzip') yield* (await import('./gzip.js')).gunzip(bytes, source.name)
-  else if (packing === 'zstd') yield* (await import('./zstd.js')).unzstd(bytes, source.name)
-  else yield* bytes
+  if (packing === 'gzip') return (await import('./gzip.js')).gunzip(bytes, source.name)
+  return packing === 'zstd' ? (await import('./zstd.js')).unzstd(bytes, source.name) : bytes
 }

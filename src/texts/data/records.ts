@@ -34,7 +34,7 @@ export interface RecordsOptions extends Pick<DatasetOptions, 'datasetConfig' | '
 export async function* readRecords(options: RecordsOptions): AsyncGenerator<DataRecord> {
   for await (const file of await listSplit(options)) {
     options.signal?.throwIfAborted()
-    yield* readFile(file)
+    yield* readFile(file, options.signal)
   }
 }
 
@@ -65,7 +65,7 @@ function openFiles(files: Awaited<ReturnType<typeof listDataFiles>>): DatasetFil
   return files.map(({ path, kind }) => ({ source: openLocalSource(path, path), kind }))
 }
 
-async function* readFile({ source, kind }: DatasetFile): AsyncGenerator<DataRecord> {
+async function* readFile({ source, kind }: DatasetFile, signal?: AbortSignal | undefined): AsyncGenerator<DataRecord> {
   const { name } = source
   const { format, packing } = kind
   if (format === 'parquet') {
@@ -79,7 +79,7 @@ async function* readFile({ source, kind }: DatasetFile): AsyncGenerator<DataReco
     })
   }
   const read = format === 'json' ? readJson : readJsonl
-  for await (const { value, position } of read(unpack(source, packing), { name, column: null })) {
+  for await (const { value, position } of read(unpack(source, packing, signal), { name, column: null })) {
     yield { fields: value as Record<string, unknown>, origin: `${name}:${position}` }
   }
 }

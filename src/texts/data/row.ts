@@ -26,6 +26,8 @@ export interface ReadOrder {
   skip?: { rows: number } | undefined
   /** Order of the parts that can be read separately (row groups), given how many there are; their own if omitted. */
   shuffle?: ((count: number) => number[]) | undefined
+  /** Ends the reading between rows, and within a file without any. */
+  signal?: AbortSignal | undefined
   /** Called with the number of rows, if the file states it. */
   onRows?: ((rows: number) => void) | undefined
 }

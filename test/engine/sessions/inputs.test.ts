@@ -52,6 +52,16 @@ describe('caches', () => {
     expect([...(tensor.data as Float32Array)].every((value) => value === 0)).toBe(true)
   })
 
+  it('take a negative size for one that is not fixed, as ONNX Runtime does', () => {
+    expect(feed('past_key_values.0.key', DataType.FLOAT, ['batch', -1, 'past', -1]).dims).toEqual([2, 2, 0, 8])
+  })
+
+  it.each([2 ** 40, 2 ** 62])('are refused if they have a size of %d', (size) => {
+    expect(() => feed('past_key_values.0.key', DataType.FLOAT, ['batch', size, 'past', 8])).toThrow(
+      /^graph input past_key_values\.0\.key has the shape \[batch, \d+, past, 8\], expected at most/,
+    )
+  })
+
   it('are refused if more of a state than the batch is open', () => {
     expect(() => feed('past.0.conv', DataType.FLOAT, ['batch', 64, 'width'])).toThrow(
       'cache input past.0.conv has the shape [batch, 64, width], expected one that is fixed but for the batch',

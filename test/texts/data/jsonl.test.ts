@@ -78,3 +78,17 @@ test('a line beyond the cap is refused before it is held whole', async () => {
   )
   expect(chunks).toBe(11)
 })
+
+test('many empty lines after one another are refused, fewer are not', async () => {
+  const empty = (count: number) => [Buffer.from('{}'), Buffer.alloc(count, '\n'), Buffer.from('{}')]
+  async function* chunks(count: number) {
+    yield* empty(count)
+  }
+  let lines = 0
+  for await (const _ of readLines(chunks(1e6), 'x.jsonl')) lines++
+  expect(lines).toBe(1e6 + 1)
+  const read = async () => {
+    for await (const _ of readLines(chunks(2e6), 'x.jsonl')) lines++
+  }
+  await expect(read()).rejects.toThrow('x.jsonl:1048578: found 1,048,576 empty lines after one another')
+})

@@ -210,7 +210,8 @@ export function elementType(info: ValueInfoProto): TensorProto_DataType {
 export function dimensions(info: ValueInfoProto): (number | string)[] {
   if (info.type?.value.case !== 'tensorType') return []
   return (info.type.value.value.shape?.dim ?? []).map(({ value }) => {
-    if (value.case === 'dimValue') return Number(value.value)
+    // ONNX Runtime takes a negative size for one that is not fixed
+    if (value.case === 'dimValue') return value.value < 0n ? '' : Number(value.value)
     return value.case === 'dimParam' ? value.value : ''
   })
 }
