@@ -39,7 +39,7 @@ async function readDamaged(name, variant, bytes) {
 }
 
 const isClear = (error) =>
-  error instanceof LayerpruneError && !/is undefined|Cannot read prop|\[object|is not a function/.test(error.message)
+  error instanceof LayerpruneError && !/is undefined|Cannot read prop|\[object|is not a function$/m.test(error.message)
 
 process.on('message', async ({ name, variant, bytes }) => {
   const outcome = await readDamaged(name, variant, Buffer.from(bytes))

@@ -56,6 +56,7 @@ export function chooseSweepSettings(options: SweepOptions, layers: number): Swee
   assertCounts({ 'texts to verify on': verifySize })
   const wrong = sizes.find((size) => !(Number.isSafeInteger(size) && size > 0 && size < layers))
   if (sizes.length === 0 || wrong !== undefined) {
+    if (layers < 2) throw new UsageError('a model of 1 layer has no block to remove: one layer must be kept')
     throw new UsageError(`sizes must be 1 to ${layers - 1}, for a model of ${layers} layers, found ${wrong}`)
   }
   const unknown = strategies.find((name) => !SWEEP_STRATEGIES.includes(name))

@@ -1,5 +1,6 @@
-import { Environment, parse, tokenize } from '@huggingface/jinja'
+import { Environment } from '@huggingface/jinja'
 import { LimitedInterpreter } from '../../texts/templates/limited-interpreter.js'
+import { parseTemplate } from '../../texts/templates/parse-template.js'
 import { FILTERS, METHODS, OPERATORS, UNDEFINED } from './template-functions.js'
 
 /**
@@ -41,7 +42,7 @@ const CONSTANTS = { true: true, false: false, none: null, True: true, False: fal
  */
 export function compileTemplate(source: string): Template {
   // the library takes one final newline away, which lm-evaluation-harness keeps
-  const parsed = parse(tokenize(source.endsWith('\n') ? `${source}\n` : source)) as unknown as Node
+  const parsed = parseTemplate(source.endsWith('\n') ? `${source}\n` : source) as unknown as Node
   const program = rewrite(parsed) as Node
   const [only, ...others] = program.body as Node[]
   const expression = others.length === 0 && isPrinted(only) ? (only.args as Node[])[0]! : program

@@ -1,10 +1,11 @@
 /** A process that writes chats by the templates of models. */
-import { Environment, parse, tokenize } from '@huggingface/jinja'
+import { Environment } from '@huggingface/jinja'
 import { answerRequests } from '../../base/answering-process.js'
 import { LimitError, LimitedInterpreter } from '../templates/limited-interpreter.js'
+import { parseTemplate } from '../templates/parse-template.js'
 import type { ChatRequest } from './chat-writer.js'
 
-type Program = ReturnType<typeof parse>
+type Program = ReturnType<typeof parseTemplate>
 
 /**
  * Templates that ask for the date are given this one, the date that Llama 3's falls back to: another one each day would
@@ -20,7 +21,7 @@ const programs = new Map<string, Program>()
 const limits = new Map<string, Error>()
 
 answerRequests(({ template, tokens, turns }: ChatRequest): string => {
-  const program = programs.get(template) ?? parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }))
+  const program = programs.get(template) ?? parseTemplate(template, { lstrip_blocks: true, trim_blocks: true })
   programs.set(template, program)
   if (turns === null) return ''
   const limit = limits.get(template)

@@ -50,6 +50,7 @@ describe('templates of tasks', () => {
     ['{{count is odd}}', 'the test odd is not understood'],
     ['{% macro x() %}{% endmacro %}', 'Macro is not understood'],
     ['{{ text', 'Unexpected end of input'],
+    ['{{', 'an expression or a tag is incomplete'],
     ['{{count // 0}}', 'division by zero'],
     ['{{text[::0]}}', 'slice step cannot be zero'],
   ])('refuse %s', (source, problem) => {
