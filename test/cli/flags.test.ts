@@ -139,9 +139,9 @@ describe('the flags of all commands', () => {
           .map((name) => `${name} ${flag}`)
       }),
     )
-    // an input of slices and of a recipe is named, not opened; similarity, plan, plot and check choose a size
+    // an input of slices and of a recipe is named, not opened; others choose a size
     const named = ['slice-config --model', 'recipe --model', 'recipe --max-length', 'slice-config --format']
-    const sized = ['similarity', 'plan', 'plot', 'check'].map((name) => `${name} --layers-to-skip`)
+    const sized = ['similarity', 'sweep', 'plan', 'plot', 'check'].map((name) => `${name} --layers-to-skip`)
     expect([...new Set(strays)].sort()).toEqual([...named, ...sized].sort())
   })
 

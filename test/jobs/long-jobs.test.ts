@@ -104,6 +104,7 @@ it('a sweep tells its measurements apart', async () => {
     }),
   )
   const measured = [
+    'perplexity of candidates',
     'perplexity, first texts',
     'perplexity',
     'perplexity, repaired, first texts',

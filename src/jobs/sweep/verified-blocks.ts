@@ -51,21 +51,22 @@ export async function verifySizes(
   const rest = texts.length - first
   const total = candidates.length * first + left * (rest + final.texts.length)
   let done = 0
+  const report = (now: number) =>
+    onProgress?.({ phase: 'perplexity of candidates', done: now, total, unit: 'text', share: now / total })
   const run = async (measuring: Measuring, asked: Candidate[], part: ReadText[]) => {
     for (const batch of chunk(part, BATCH)) {
       const before = done
-      const report = (share: number) => {
-        const now = before + share * asked.length * batch.length
-        onProgress?.({ phase: 'perplexity of candidates', done: now, total, unit: 'text' })
-      }
-      report(0)
+      report(before)
       const blocks = asked.map(({ block }) => [block])
-      const losses = await measuring.measure(batch, blocks, ({ share }) => report(share))
+      const losses = await measuring.measure(batch, blocks, ({ share }) =>
+        report(before + share * asked.length * batch.length),
+      )
       for (const [place, nats] of losses.entries()) {
         const sum = nats.reduce((a, b) => a + b, 0)
         asked[place]!.nats += Number.isFinite(sum) ? sum : Infinity
       }
       done += asked.length * batch.length
+      report(done)
     }
   }
   await run(evaluator, candidates, texts.slice(0, first))

@@ -146,7 +146,7 @@ describe('a model and a dataset by their ids', () => {
     const { exitCode, stdout, stderr } = await run(...shares, '--dataset-size', '8')
     expect({ exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({ exitCode: 0, stderr: '' })
     const { dataset, distances } = JSON.parse(stdout)
-    const local = JSON.parse((await run('mixed.jsonl')).stdout)
+    const local = JSON.parse((await run('mixed.jsonl', '-o', 'local')).stdout)
     expect(distances).toEqual(local.distances)
     expect(dataset).toMatchObject({
       id: shares.join(', '),
@@ -161,7 +161,7 @@ describe('a model and a dataset by their ids', () => {
       ],
     })
     expect(findSchemaProblem('similarity', JSON.parse(stdout))).toBeNull()
-    const pinned = await run(...shares, '--dataset-revision', 'main')
+    const pinned = await run(...shares, '--dataset-revision', 'main', '-o', 'pinned')
     expect(pinned.stderr).toContain('error: --dataset-revision main: 3 datasets are mixed')
   })
 
