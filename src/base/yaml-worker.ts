@@ -4,7 +4,7 @@ import { answerRequests } from './answering-process.js'
 import type { ParsedYaml, YamlRequest } from './read-yaml.js'
 
 answerRequests(({ text, uniqueKeys }: YamlRequest): ParsedYaml => {
-  // warnings are told and not printed
+  // warnings are returned, not printed
   const document = parseDocument(text, { logLevel: 'error', uniqueKeys })
   const [errors, warnings] = [document.errors, document.warnings].map((problems) =>
     problems.map(({ message }) => message.split('\n')[0]!),

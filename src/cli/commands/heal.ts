@@ -73,7 +73,7 @@ function addMethodFlags(command: Command): Command {
     )
     .option(
       '--whole <id>',
-      "the whole model, whose perplexity is printed beside (default: what the model's plan says of it)",
+      "the whole model, to print its perplexity beside the others (default: the figure in the model's plan)",
     )
     .option(
       '--teacher-states <weight>',

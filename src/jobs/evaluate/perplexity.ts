@@ -86,14 +86,14 @@ async function evaluate(options: EvaluationOptions, open: OpenEvaluator, more: o
   assertRunCounts(options)
   assertCounts({ 'max memory': options.maxMemory })
   const uses = [options.leaveOut, await findUses(options)]
-  const result = await measureTexts(options, open, { more, used: listUsedTexts(...uses), isLast: false })
+  const result = await measureWithout(options, open, { more, used: listUsedTexts(...uses), isLast: false })
   if (result !== undefined) return result
   options.onNote?.(describeReuse([options.dataset].flat().join(', ')))
-  return (await measureTexts(options, open, { more, used: listFittedTexts(...uses), isLast: true }))!
+  return (await measureWithout(options, open, { more, used: listFittedTexts(...uses), isLast: true }))!
 }
 
 /** @returns undefined if no text but those used before is there to measure, unless it is the last try */
-async function measureTexts(
+async function measureWithout(
   options: EvaluationOptions,
   open: OpenEvaluator,
   { more, used, isLast }: { more: object; used: ReadonlySet<string>; isLast: boolean },
@@ -266,16 +266,18 @@ function describeSettings(
   }
 }
 
-/** Says that texts were left out, because the figures are not those of all texts. */
+/** Notes how many texts were left out: the figures are of the others. */
 function noteLeftOut(dataset: Dataset, { onNote }: EvaluationOptions): void {
   const { leftOut } = dataset.read()
   if (leftOut === 0) return
-  onNote?.(
-    `left out ${formatQuantity(leftOut, 'text')} of ${dataset.id}: layers were chosen or weights fitted on them, so they say little about others`,
-  )
+  onNote?.(`left out ${formatQuantity(leftOut, 'text')} of ${dataset.id} that layers were chosen or weights fitted on`)
 }
 
-function noTextError(dataset: Dataset, { tokenless }: TextBatches, { datasetSkip = 0 }: EvaluationOptions): Error {
+function noTextError(
+  dataset: Dataset,
+  { tokenless }: TextBatches,
+  { datasetSkip = 0 }: EvaluationOptions,
+): LayerpruneError {
   const { id, column, skipped } = dataset
   const { leftOut } = dataset.read()
   const after = datasetSkip === 0 ? '' : ` after its first ${formatQuantity(datasetSkip, 'text')}`

@@ -3,14 +3,13 @@ import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import { storeWeights } from '../../model/gradient/fed-weights.js'
 import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
-import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
+import { PLAN_FILE } from '../../results/documents/plan.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
 import { interruptible } from '../run/interruptible.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../write-model/output-folder.js'
 import { type PlannedFile, sizeOf, sumPlanned, textFile } from '../write-model/planned-file.js'
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import type { HealFacts, HealResult } from './heal-result.js'
-import type { HealTexts } from './heal-texts.js'
 import { checkOptions, type HealOptions, openWork, type Work } from './heal-work.js'
 import { planAdapter, planHealedModel } from './healed-files.js'
 import { hasState, removeState, STATE_COPIES, statePath } from './saved-state.js'
@@ -70,7 +69,10 @@ async function finish(work: Work, { ended, state, before }: Trained, options: He
   const files = adapter
     ? await planAdapter(located, form, parameters, tensors, facts, made)
     : await planHealedModel(located, replacements, facts, made)
-  if (data.plan) files.push(formatPlan(data.plan, data.texts, facts))
+  if (data.plan) {
+    const plan = planHealed(data.plan, data.texts, facts)
+    files.push(textFile(PLAN_FILE, `${JSON.stringify(plan, null, 2)}\n`))
+  }
   const result = describeFiles(facts, folder, files)
   await write(folder, files, options)
   await removeState(statePath(output))
@@ -108,18 +110,6 @@ function compare(
       ...{ before: before.standardError, after: after?.standardError ?? null },
     },
   }
-}
-
-function formatPlan(plan: Plan, texts: HealTexts, { settings, perplexity, standardError }: HealFacts): PlannedFile {
-  const { maxLength } = settings
-  const name = <Value>({ after, whole }: { after: Value; whole?: Value }) => ({
-    ...(whole !== undefined && { whole }),
-    healed: after,
-  })
-  const healed = planHealed(plan, texts, {
-    ...{ maxLength, perplexity: name<number | null>(perplexity), standardError: name(standardError) },
-  })
-  return textFile(PLAN_FILE, `${JSON.stringify(healed, null, 2)}\n`)
 }
 
 function describeWork(

@@ -34,9 +34,7 @@ export interface HealResult {
   tokensPerSecond: number
   /** Losses in nats per token; those on held-out texts are of the next token, before weights are rounded. */
   curve: CurvePoint[]
-  /**
-   * Of the whole model if it is known, before training and as written, on the held-out texts; null if it is not finite.
-   */
+  /** On the held-out texts: of the whole model, if known, before training, and as written; null if not finite. */
   perplexity: { whole?: number; before: number; after: number | null }
   standardError: { whole?: number | null; before: number | null; after: number | null }
   files: { name: string; sizeBytes: number }[]

@@ -5,12 +5,20 @@ import { isObject } from '../../base/is-object.js'
 import type { LocatedModel } from '../../engine/model.js'
 import { readJsonObject } from '../../files/checkpoint/config.js'
 import { recordTexts, type TextRecord, type TextUses } from '../../results/documents/text-uses.js'
-import { type Dataset, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
+import type { Dataset, ReadingOptions } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { countHashes, hashText, splitHashes } from '../../texts/data/text-hashes.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type EncodedText, type ReadText, splitByLength } from '../../texts/tokens/windows.js'
-import { restOf, type TakenTexts, type TextSource, takeSameTexts, takeUnusedTexts } from '../repair/held-out-texts.js'
+import {
+  ALL_TEXTS,
+  openTextSource,
+  restOf,
+  type TakenTexts,
+  type TextSource,
+  takeSameTexts,
+  takeUnusedTexts,
+} from '../repair/held-out-texts.js'
 import { EVALUATION_TEXTS } from '../repair/repair-texts.js'
 import { packTexts } from './pack-texts.js'
 
@@ -61,10 +69,10 @@ export async function readHealTexts(
 ): Promise<HealTexts> {
   const { evaluateOn } = options
   const { maxLength, most, batchSize, endToken } = read
-  const source = await openSource(options)
+  const source = await openTextSource(options)
   try {
     const other =
-      evaluateOn === undefined ? undefined : await openSource({ ...options, ...ALL_OF, dataset: evaluateOn })
+      evaluateOn === undefined ? undefined : await openTextSource({ ...options, ...ALL_TEXTS, dataset: evaluateOn })
     const { id } = (other ?? source).dataset
     const held = await takeHeldOut(other ?? source, options, encode, read).finally(() => other?.rows.return(undefined))
     if (held.texts.length === 0) throw noTextToMeasure(options, (other ?? source).dataset, held.leftOut)
@@ -93,13 +101,6 @@ export async function readHealTexts(
   } finally {
     await source.rows.return(undefined)
   }
-}
-
-const ALL_OF = { datasetSize: undefined, datasetSkip: undefined }
-
-async function openSource(options: HealTextOptions & ReadingOptions): Promise<TextSource> {
-  const dataset = await openDataset(options)
-  return { dataset, rows: dataset.rows(), passed: [], order: options }
 }
 
 async function takeHeldOut(

@@ -44,7 +44,7 @@ export interface HealOptions extends ModelSourceOptions, HealTextOptions, Traini
   targets?: string[] | undefined
   /** Folder or Hub id of a model whose probabilities are learnt instead of the next token, as the whole model's. */
   teacher?: string | undefined
-  /** Folder or Hub id of the whole model, whose perplexity is reported beside; if omitted, as the model's plan says. */
+  /** Folder or Hub id of the whole model, to report its perplexity too; if omitted, the model's plan may know it. */
   whole?: string | undefined
   /** Precision that frozen weights are held in, the one they are stored in or fp32; they are computed with in fp32. */
   dtype?: HeldDtype | undefined

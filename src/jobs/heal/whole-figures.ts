@@ -1,15 +1,16 @@
 import type { Figures } from '../../results/documents/evaluation-result.js'
 import type { Plan } from '../../results/documents/plan.js'
-import { joinUses, type MeasuredTexts, publicUses } from '../../results/documents/text-uses.js'
+import { joinUses, publicUses } from '../../results/documents/text-uses.js'
+import type { HealFacts } from './heal-result.js'
 import type { HealTexts } from './heal-texts.js'
 
 type Known = Pick<Figures, 'perplexity' | 'standardError'>
 
-/** What the plan of a pruned model says of the whole one, if it is of the texts and the length that are measured now. */
+/** The whole model's figures from the plan of a pruned one; undefined unless they are of the same texts and length. */
 export function recallWhole({ heldOut }: HealTexts, plan: Plan | undefined, maxLength: number): Known | undefined {
   const measured = heldOut.isMeasured ? plan?.texts?.measured : undefined
   const perplexity = measured?.perplexity.whole ?? null
-  if (measured === undefined || measured.maxLength !== maxLength || perplexity === null) return undefined
+  if (measured?.maxLength !== maxLength || perplexity === null) return undefined
   return { perplexity, standardError: measured.standardError.whole ?? null }
 }
 
@@ -17,7 +18,7 @@ export function recallWhole({ heldOut }: HealTexts, plan: Plan | undefined, maxL
 export function planHealed(
   plan: Plan,
   { training, heldOut }: HealTexts,
-  { maxLength, perplexity, standardError }: Pick<MeasuredTexts, 'maxLength' | 'perplexity' | 'standardError'>,
+  { settings: { maxLength }, perplexity, standardError }: HealFacts,
 ): Plan {
   const before = heldOut.isMeasured ? plan.texts?.measured : undefined
   const texts = joinUses(plan.texts, {
@@ -25,9 +26,13 @@ export function planHealed(
     measured: {
       ...heldOut.record,
       maxLength,
-      perplexity: { ...before?.perplexity, ...perplexity },
-      standardError: { ...before?.standardError, ...standardError },
+      perplexity: { ...before?.perplexity, ...nameForms(perplexity) },
+      standardError: { ...before?.standardError, ...nameForms(standardError) },
     },
   })
   return { ...plan, texts: publicUses(texts) }
+}
+
+function nameForms({ whole, after }: HealFacts['standardError']): Record<string, number | null> {
+  return { ...(whole !== undefined && { whole }), healed: after }
 }

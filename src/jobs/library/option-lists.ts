@@ -131,7 +131,7 @@ export const COMPARISON_LIST = {
 export const REPAIR_LIST = {
   // flags of prune, whose --device and the like are not the repair's
   flags: [
-    ...(['dataset', ...READING, 'datasetSkip', 'batchSize'] as const),
+    ...(['dataset', ...READING, 'batchSize'] as const),
     ...(['maxLength', 'evaluateOn', 'evaluateSize', 'tokenizer', 'threads', 'maxMemory'] as const),
   ],
   given: [

@@ -5,7 +5,8 @@ import {
   type TextRecord,
   type TextUses,
 } from '../../results/documents/text-uses.js'
-import type { Dataset, DatasetRow } from '../../texts/data/dataset.js'
+import { type Dataset, type DatasetRow, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
+import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { hashText, splitHashes } from '../../texts/data/text-hashes.js'
 import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
@@ -19,6 +20,15 @@ export interface TextSource {
   passed: DatasetRow[]
   /** Texts to skip at its start, and the seed of its order. */
   order: { datasetSkip?: number | undefined; shuffle?: number | undefined }
+}
+
+/** For a dataset that is only measured on: it is read from its beginning, as far as texts are asked for. */
+export const ALL_TEXTS = { datasetSize: undefined, datasetSkip: undefined }
+
+/** Opens a dataset to take texts from; throws as `openDataset`. */
+export async function openTextSource(options: DatasetOptions & ReadingOptions): Promise<TextSource> {
+  const dataset = await openDataset(options)
+  return { dataset, rows: dataset.rows(), passed: [], order: options }
 }
 
 export interface TakeOptions {

@@ -1,11 +1,11 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { TextRecord, TextUses } from '../../results/documents/text-uses.js'
-import { type Dataset, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
+import type { Dataset, ReadingOptions } from '../../texts/data/dataset.js'
 import { hashText, splitHashes } from '../../texts/data/text-hashes.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type ReadText, splitByLength } from '../../texts/tokens/windows.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
-import { type TakenTexts, type TextSource, takeUnusedTexts } from './held-out-texts.js'
+import { ALL_TEXTS, openTextSource, type TakenTexts, type TextSource, takeUnusedTexts } from './held-out-texts.js'
 import { HELD_OUT_EVERY } from './repair-cuts.js'
 
 export interface RepairTextOptions extends RunOptions {
@@ -55,8 +55,9 @@ export async function readRepairTexts(
   { batchSize, maxLength }: RunSettings,
 ): Promise<RepairTexts> {
   const { evaluateOn, evaluateFirst, datasetSize = CALIBRATION_TEXTS, evaluateSize = EVALUATION_TEXTS } = options
-  const source = await openSource(options, options.dataset)
-  const other = evaluateOn === undefined ? source : await openSource({ ...options, datasetSkip: 0 }, evaluateOn)
+  const source = await openTextSource({ ...options, datasetSize: undefined })
+  const other =
+    evaluateOn === undefined ? source : await openTextSource({ ...options, ...ALL_TEXTS, dataset: evaluateOn })
   try {
     const known = new Set<string>()
     const take = async (from: TextSource, count: number, uses: TextUses | undefined) => {
@@ -77,14 +78,6 @@ export async function readRepairTexts(
     await source.rows.return(undefined)
     await other.rows.return(undefined)
   }
-}
-
-async function openSource(
-  options: RepairTextOptions & ReadingOptions,
-  paths: RepairTextOptions['dataset'],
-): Promise<TextSource> {
-  const dataset = await openDataset({ ...options, dataset: paths, datasetSize: undefined })
-  return { dataset, rows: dataset.rows(), passed: [], order: options }
 }
 
 type Taken = TakenTexts & Pick<ReadSet, 'repeated' | 'isReused'>

@@ -2,7 +2,8 @@ import { LayerpruneError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
 import { listMetrics } from '../../results/documents/metrics.js'
 import type { SimilarityResult } from '../../results/documents/similarity-result.js'
-import { findDifference, identify } from '../run/identity.js'
+import { identify } from '../run/identity.js'
+import { assertSameWork } from '../run/saved-work.js'
 import { describeSettings, type RunDescription } from './build-result.js'
 import { type Measurement, restoreMeasurement } from './measurement.js'
 
@@ -10,16 +11,10 @@ import { type Measurement, restoreMeasurement } from './measurement.js'
 export function resumeMeasurement(partial: SimilarityResult, run: RunDescription): Measurement {
   if (!partial.partial) throw new LayerpruneError('the run cannot be resumed: it has already finished')
   const current = { ...describeSettings(run.settings), model: run.model, dataset: run.dataset }
-  const difference = findDifference(
-    { ...identify(partial, listMetrics(partial)), [nameOption('shard')]: nameShard(partial) },
+  assertSameWork(
+    { identity: { ...identify(partial, listMetrics(partial)), [nameOption('shard')]: nameShard(partial) } },
     { ...identify(current, run.settings.metrics), [nameOption('shard')]: nameShard(current) },
   )
-  if (difference) {
-    const { name, first, second } = difference
-    throw new LayerpruneError(`the run cannot be resumed: ${name} was ${first} and is ${second}`, {
-      hint: 'use what the stopped run used, or start again without `resumeFrom`',
-    })
-  }
   return restoreMeasurement(partial, 'the partial result')
 }
 

@@ -14,7 +14,11 @@ export async function findPlan({ folder, source }: Pick<LocatedModel, 'folder' |
 
 /** The texts that a model was made with, and the adapter that is merged into it, as their plans say. */
 export async function findUses(options: ModelOptions): Promise<TextUses> {
-  const located = await locateModel({ ...options, onNote: undefined })
+  return readUses(await locateModel({ ...options, onNote: undefined }))
+}
+
+/** As `findUses`, of a model that has been located. */
+export async function readUses(located: LocatedModel): Promise<TextUses> {
   const [model, adapter] = [await findPlan(located), located.adapter && (await readPlanIn(located.adapter.folder))]
   return joinUses(model?.texts, adapter?.texts)
 }

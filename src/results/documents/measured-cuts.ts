@@ -5,6 +5,7 @@ import { formatRemoved } from '../../model/layers/names.js'
 import type { EvaluationResult } from './evaluation-result.js'
 import type { Plan } from './plan.js'
 import type { PruneResult } from './prune-result.js'
+import { findRecommendedCut } from './recommended-plan.js'
 import { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 import type { SweepResult } from './sweep-result.js'
@@ -91,7 +92,7 @@ function ofTasks({ model, tasks, candidates }: TaskResult): MeasuredCut[] {
 }
 
 function ofSweep({ whole, candidates, recommended }: SweepResult): MeasuredCut[] {
-  const cut = candidates.find(({ removed }) => JSON.stringify(removed) === JSON.stringify(recommended?.removed))
+  const cut = findRecommendedCut({ candidates, recommended })
   if (cut === undefined) return []
   const predictions = cut.repaired ?? cut
   return [

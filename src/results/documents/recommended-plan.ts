@@ -4,6 +4,14 @@ import type { SweepResult } from './sweep-result.js'
 import { chosenOn, recordTexts } from './text-uses.js'
 import type { Verification } from './verification.js'
 
+/** The candidate that a sweep recommends; undefined if there is none. */
+export function findRecommendedCut({
+  candidates,
+  recommended,
+}: Pick<SweepResult, 'candidates' | 'recommended'>): SweepResult['candidates'][number] | undefined {
+  return candidates.find(({ removed }) => JSON.stringify(removed) === JSON.stringify(recommended?.removed))
+}
+
 /** The plan of the recommended cut; null if there is none. */
 export function planRecommended({
   model,
@@ -17,7 +25,7 @@ export function planRecommended({
 }: SweepResult): Plan | null {
   if (recommended === null) return null
   const { removed, strategies } = recommended
-  const cut = candidates.find((other) => JSON.stringify(other.removed) === JSON.stringify(removed))!
+  const cut = findRecommendedCut({ candidates, recommended })!
   return makePlan({
     model: nameModel(model),
     strategy: 'sweep',

@@ -15,7 +15,7 @@ import {
   readRepairState,
   repairStatePath,
 } from '../../../jobs/repair/repair-state.js'
-import { findUses } from '../../../jobs/write-model/find-plan.js'
+import { readUses } from '../../../jobs/write-model/find-plan.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
 import { joinUses } from '../../../results/documents/text-uses.js'
@@ -61,9 +61,10 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const typed = { command: formatTypedCommand(), name: basename(resolve(flags.output)) }
   const options = { ...pick(flags, PRUNE_LIST.flags), card: typed, ...hooks }
   try {
-    const { id, config, folder } = await locateModel({ ...model, signal, onNote: undefined })
+    const located = await locateModel({ ...model, signal, onNote: undefined })
+    const { id, config, folder } = located
     const chosen = await planRemoval(removal, { id, layers: config.layers, family: config.modelType })
-    const plan = { ...chosen, texts: joinUses(await findUses({ ...model, signal }), chosen.texts) }
+    const plan = { ...chosen, texts: joinUses(await readUses(located), chosen.texts) }
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan
@@ -75,11 +76,11 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
       }
       if (repairOptions === undefined) return { result: await pruneModel({ ...own, card: typed, output }) }
       return runResumable(repairPlace(flags), async (resuming) => {
-        const leaveOut = plan.texts
-        const found = await repairModel({ ...model, ...repairOptions, removed, leaveOut, ...hooks, ...resuming })
+        const ofCut = { removed, leaveOut: chosen.texts }
+        const found = await repairModel({ ...model, ...repairOptions, ...ofCut, ...hooks, ...resuming })
         const { report: repair, replacements, uses } = found
         const card = { ...typed, ...describeRepairInCard(repair) }
-        const repaired = { ...plan, texts: joinUses(leaveOut, uses) }
+        const repaired = { ...plan, texts: joinUses(plan.texts, uses) }
         return {
           result: await pruneModel({ ...own, plan: repaired, replacements, card, output }),
           repair,

@@ -35,7 +35,7 @@ export async function runResumable<State, Result = void>(
   { path, form, resume }: Place<State>,
   work: (resuming: Resuming<State>) => Promise<Result>,
 ): Promise<Result> {
-  const resumeFrom = await readState(path, form, resume)
+  const resumeFrom = await findState({ path, resume }, form.read)
   const file = new StateFile(path, { encode: form.encode, onFailure: printWarning })
   try {
     const result = await work({ resumeFrom, onSaved: (state) => file.note(() => state) })
@@ -85,10 +85,14 @@ export function partialPath(output: string | undefined, run: RunRecord): string 
   return isFile ? partialBeside(output) : `layerprune-${run.command}-${digest(run).slice(0, 8)}.partial.json`
 }
 
-async function readState<State>(
-  path: string,
-  form: StateForm<State>,
-  resume: boolean | undefined,
+/**
+ * The state of a stopped run, if it is to be resumed and there is one; says which of these it is.
+ * @param describe  where the run continues
+ */
+export async function findState<State>(
+  { path, resume }: Omit<Place<State>, 'form'>,
+  read: StateForm<State>['read'],
+  describe: (state: State) => string = () => `from ${path}`,
 ): Promise<State | undefined> {
   if (!existsSync(path)) {
     if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
@@ -98,7 +102,7 @@ async function readState<State>(
     printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
     return undefined
   }
-  const state = await form.read(path)
-  printNote(`continuing from ${path}`)
+  const state = await read(path)
+  printNote(`continuing ${describe(state)}`)
   return state
 }

@@ -2,6 +2,7 @@ import { UsageError } from '../../../base/errors.js'
 import type { Block } from '../../../model/layers/block.js'
 import { assertBlockSize } from '../../../model/layers/blocks.js'
 import { countLayers } from '../../../model/layers/count-layers.js'
+import { areOfOneSize } from '../../../results/documents/evaluation-columns.js'
 import type { EvaluationResult } from '../../../results/documents/evaluation-result.js'
 import type { Plan } from '../../../results/documents/plan.js'
 import { readSavedDocuments } from '../../../results/documents/read-saved.js'
@@ -78,7 +79,7 @@ function takeCandidate(file: string, measured: EvaluationResult | TaskResult, la
   const cuts = measured.candidates
     .map((cut) => ({ ...cut, size: countLayers(cut.removed) }))
     .filter(({ size }) => size === (layersToSkip ?? size))
-  const isOrdered = 'perplexity' in measured && new Set(cuts.map(({ size }) => size)).size === 1
+  const isOrdered = 'perplexity' in measured && areOfOneSize(cuts)
   const perplexityOf = (cut: object) => ('perplexity' in cut ? (cut.perplexity as number | null) : null) ?? Infinity
   const [lowest, next] = isOrdered ? cuts.toSorted((a, b) => perplexityOf(a) - perplexityOf(b)).slice(0, 1) : cuts
   const size = layersToSkip === undefined ? '' : ` of ${layersToSkip} layers`

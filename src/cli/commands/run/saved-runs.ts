@@ -69,7 +69,10 @@ export async function findOtherRuns(folder: string, run: RunRecord, names: strin
   return others
 }
 
-/** What a file holds if it is not of a run; null if it is, or is not there. Shards are told apart if `exact`. */
+/**
+ * What another run left in a file; null if the file is missing, or is of this run.
+ * @param exact  whether another shard is another run
+ */
 export async function findOtherRun(path: string, run: RunRecord, exact = false): Promise<OtherRun | null> {
   const found = await stat(path).catch(() => undefined)
   if (!found?.isFile() || found.size === 0) return null

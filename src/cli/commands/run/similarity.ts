@@ -24,7 +24,7 @@ import { prepareOutputFile } from './output-file.js'
 import { pick } from './pick.js'
 import { recordRun } from './record-run.js'
 import { nameResult, type VerifiedResult, writeResultFiles } from './result-files.js'
-import { asJson, describeKept, runResumable } from './resumable.js'
+import { asJson, describeKept, findState, runResumable } from './resumable.js'
 import { reportDownload } from './run-hooks.js'
 import { showResult } from './show-result.js'
 
@@ -108,22 +108,11 @@ function openCheckpoint(folder: string, { shard, run }: Pick<SimilarityResult, '
   })
 }
 
-async function findEarlierRun(
-  { path }: Checkpoint,
-  resume: boolean | undefined,
-): Promise<SimilarityResult | undefined> {
-  if (!existsSync(path)) {
-    if (resume) printNote(`there is no ${path} to resume: starting from the beginning`)
-    return undefined
-  }
-  if (!resume) {
-    printNote(`${path} of an earlier run will be overwritten; --resume would continue it`)
-    return undefined
-  }
-  const { readSimilarityResult } = await import('../../../results/documents/read-saved.js')
-  const found = await readSimilarityResult(path)
-  printNote(`continuing after the ${formatQuantity(found.dataset.samples, 'text')} of ${path}`)
-  return found
+function findEarlierRun({ path }: Checkpoint, resume: boolean | undefined): Promise<SimilarityResult | undefined> {
+  const read = async () => (await import('../../../results/documents/read-saved.js')).readSimilarityResult(path)
+  return findState({ path, resume }, read, ({ dataset }) => {
+    return `after the ${formatQuantity(dataset.samples, 'text')} of ${path}`
+  })
 }
 
 type Checkpoint = StateFile<SimilarityResult>
