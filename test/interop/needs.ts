@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { findChromium } from './browser.js'
 import { findProgram } from './find-program.js'
 
@@ -12,6 +13,7 @@ export const lmEvalPython = process.env.LAYERPRUNE_LM_EVAL_PYTHON ?? ''
 /** Python with what test/interop/requirements-llama-cpp.txt lists. */
 export const llamaCppPython = process.env.LAYERPRUNE_LLAMA_CPP_PYTHON ?? ''
 export const chromium = findChromium() ?? ''
+const NO_QEMU = 'no qemu-x86_64 in PATH (Debian: qemu-user), or no x86 processor'
 /** Emulates x86 processors. */
 export const qemu = process.arch === 'x64' ? (findProgram(['qemu-x86_64']) ?? '') : ''
 
@@ -33,9 +35,9 @@ export const describeWithLmEval = (title: string, tests: () => void) =>
 export const describeWithLlamaCpp = (title: string, tests: () => void) =>
   describeWith(llamaCppPython, title, needsPython('LLAMA_CPP', 'llama-cpp'), tests)
 
-/** A group of tests on another processor: skipped with a message without QEMU, and on processors that are not x86. */
+/** A group of long tests on another processor: skipped with a message without QEMU, and on processors that are not x86. */
 export const describeWithQemu = (title: string, tests: () => void) =>
-  describeWith(qemu, title, 'no qemu-x86_64 in PATH (Debian: qemu-user), or no x86 processor', tests)
+  describeWith(LONG_TESTS ? qemu : '', title, LONG_TESTS ? NO_QEMU : 'set LAYERPRUNE_LONG_TESTS=1', tests)
 
 function needsPython(variable: string, name: string): string {
   return `set LAYERPRUNE_${variable}_PYTHON to a python with test/interop/requirements-${name}.txt`

@@ -38,8 +38,12 @@ hint: remove the chat, or give it the turns that the template expects
 it('a chat template that never ends is given up when the program is interrupted', async () => {
   const model = makeModel('endless', CHAT_TEMPLATES['three nested loops of 3,000']!)
   const args = [...BASICS, model, '--dataset', 'chats.jsonl', '--dataset-column', 'messages']
-  const { child, outcome } = startProgram(args, { cwd })
-  await wait(1500)
+  const { child, texts, outcome } = startProgram(
+    args.filter((arg) => arg !== '--quiet'),
+    { cwd },
+  )
+  while (!texts.stderr.includes('texts are cut at')) await wait(50)
+  await wait(500)
   const startMs = performance.now()
   child.kill('SIGINT')
   const { exitCode, stderr } = await outcome

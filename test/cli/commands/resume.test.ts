@@ -8,7 +8,7 @@ import { LLAMA, TEXTS } from '../../support/paths.js'
 import { type Outcome, runProgram, startProgram } from '../../support/run-program.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
-const KILLS = LONG_TESTS ? 10 : 4
+const KILLS = LONG_TESTS ? 10 : 2
 const CHECKPOINT = 'similarity.partial.json'
 
 /** Texts of many lengths, a few rows without text among them. */

@@ -70,7 +70,7 @@ const SAMPLE = [
 ]
 /** Later layers read keys of earlier ones: such a decoder cannot be divided there, and is refused. */
 const NOT_DIVIDED = ['gemma4-e2b', 'gemma4-vl']
-const FAMILIES = LONG_TESTS ? listFixtures().filter((name) => !NOT_DIVIDED.includes(name)) : sample(SAMPLE, 2)
+const FAMILIES = LONG_TESTS ? listFixtures().filter((name) => !NOT_DIVIDED.includes(name)) : sample(SAMPLE, 4)
 
 async function open(folder: string) {
   const model = await openModel({ model: join(FIXTURES, folder) })

@@ -90,7 +90,7 @@ describe('layers that read keys and values of earlier ones', () => {
   })
 })
 
-describe.each(sample(models, 3))('%s', (name) => {
+describe.each(sample(models, 5))('%s', (name) => {
   it('gives the likelihoods of PyTorch, whole and with every block cut', async () => {
     const difference = await compareWithPyTorch(name)
     expect(difference).toBeLessThan(1e-5)

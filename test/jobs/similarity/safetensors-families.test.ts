@@ -29,7 +29,7 @@ function measure(name: string, tokens: TokenSelection, dtype?: 'bf16' | 'fp16' |
 }
 
 /** How weights are stored and which tokens count makes no difference of the family. */
-const SAMPLED = new Set(sample(models, 4))
+const SAMPLED = new Set(sample(models, 8))
 
 describe.each(models)('%s from safetensors', (name) => {
   const stored = readStoredDtype(name)

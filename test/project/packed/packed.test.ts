@@ -106,7 +106,7 @@ describe('the package as npm packs it', () => {
     ['node16', 'node16'],
     ['esnext', 'bundler'],
   ]
-  it.each(sample(resolutions, 2))('has types for module %s, resolved as %s', async (module, moduleResolution) => {
+  it.each(sample(resolutions, 3))('has types for module %s, resolved as %s', async (module, moduleResolution) => {
     writeFileSync(
       join(installed.folder, 'use.ts'),
       `import { measureSimilarity, type SimilarityResult } from 'layerprune'
