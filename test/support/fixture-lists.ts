@@ -5,9 +5,9 @@ export const CONFIGURED_BY_LAYER = `
   exaone4-full flint gemma2 gemma2-no-caps gemma3 gemma3-scaled gemma3-vl gemma4 gemma4-e2b gemma4-listed
   gemma4-moe gemma4-unified gemma4-vl glm4-moe glm4-moe-lite glm4v-moe gpt-neo gpt-oss granite-hybrid
   granite-swa hy-v3 kimi-linear kimi-linear-fused kolibri1 laguna lfm2 lfm2-moe lfm2-vl lfm3 llama4 mellum
-  mimo-v2-flash minicpm minicpm3 minicpm3-bias minimax ministral nemotron-h nemotron-h-latent olmo-hybrid
-  olmo3 qwen2-moe qwen2-window qwen3-5 qwen3-5-moe qwen3-5-vl qwen3-moe qwen3-moe-64 qwen3-moe-fused
-  qwen3-moe-mixed qwen3-next qwen3-window recurrent-gemma sarvam-mla smollm3 smollm3-window
+  mimo-v2-flash minicpm minicpm3 minicpm3-bias minimax ministral nemotron-h nemotron-h-latent
+  nemotron-h-mlp-last olmo-hybrid olmo3 qwen2-moe qwen2-window qwen3-5 qwen3-5-moe qwen3-5-vl qwen3-moe
+  qwen3-moe-64 qwen3-moe-fused qwen3-moe-mixed qwen3-next qwen3-window recurrent-gemma sarvam-mla smollm3 smollm3-window
 `
   .trim()
   .split(/\s+/)

@@ -65,7 +65,9 @@ function findRegion(graph: GraphProto, topology: Topology, tensor: string, gathe
     const position = topology.producer.get(name)
     if (position !== undefined && region.nodes.has(position)) continue
     const node = position === undefined ? undefined : topology.nodes[position]!
-    if (node === undefined || gathered.has(name) || !isRowwise(node, isActivation)) {
+    // a fused norm also gives the sum that it normalizes, which can be a state that is gathered elsewhere
+    const isGathered = node?.output.some((output) => gathered.has(output)) ?? gathered.has(name)
+    if (node === undefined || isGathered || !isRowwise(node, isActivation)) {
       region.entries.add(name)
       continue
     }

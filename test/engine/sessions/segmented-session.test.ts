@@ -56,6 +56,7 @@ const SAMPLE = [
   'ministral3',
   'mixtral',
   'nemotron-h',
+  'nemotron-h-mlp-last',
   'olmo-hybrid',
   'olmo2',
   'opt-post-norm',
