@@ -5,7 +5,7 @@ import { findNearestBlocks } from '../../results/documents/result-views.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import type { Measuring } from '../strategies/race.js'
 
-/** Nearest blocks of a size that are measured at all, and those that go on. */
+/** Nearest blocks of a size that are measured, and blocks of a size that go on. */
 const CANDIDATES = 8
 const FINALISTS = 2
 /** The first texts, on which all candidates are measured, are a quarter of all. */
@@ -31,7 +31,9 @@ export interface Sizes {
 
 /**
  * Chooses the block of each size by perplexity: of the nearest ones, those that lose least on the first texts are
- * measured on the others too. All sizes run together, because their cuts share the layers below.
+ * measured on the others too. A good block of one size is mostly a good one of the next with a layer more or less, also
+ * if it is not among the nearest, so these are candidates as well. All sizes run together, because their cuts share the
+ * layers below.
  * @param evaluator  measures cuts as they are
  * @param final      measures those that are left, on all texts again, if it is another: repaired, for example
  * @returns the block of each size
@@ -41,15 +43,14 @@ export async function verifySizes(
   { distances, sizes, texts, onProgress }: Sizes,
   final: Final = { evaluator, texts: [] },
 ): Promise<Map<number, Block>> {
-  const candidates = sizes.flatMap((size) =>
-    findNearestBlocks(distances, size, CANDIDATES).map(
-      ({ start, end }): Candidate => ({ size, block: { start, end }, nats: 0 }),
-    ),
+  const candidates: Candidate[] = []
+  let asked = sizes.flatMap((size) =>
+    findNearestBlocks(distances, size, CANDIDATES).map(({ start, end }) => newCandidate({ start, end })),
   )
   const first = Math.max(1, Math.floor(texts.length / FIRST_SHARE))
   const left = sizes.reduce((sum, size) => sum + Math.min(FINALISTS, distances[size]!.length), 0)
   const rest = texts.length - first
-  const total = candidates.length * first + left * (rest + final.texts.length)
+  let total = asked.length * first + left * (rest + final.texts.length)
   let done = 0
   const report = (now: number) =>
     onProgress?.({ phase: 'perplexity of candidates', done: now, total, unit: 'text', share: now / total })
@@ -69,7 +70,12 @@ export async function verifySizes(
       report(done)
     }
   }
-  await run(evaluator, candidates, texts.slice(0, first))
+  while (asked.length > 0) {
+    await run(evaluator, asked, texts.slice(0, first))
+    candidates.push(...asked)
+    asked = findNeighbours(candidates, sizes, distances[1]!.length)
+    total += asked.length * first
+  }
   const finalists = sizes.flatMap((size) => takeBest(candidates, size, FINALISTS))
   await run(evaluator, finalists, texts.slice(first))
   if (final.texts.length > 0) {
@@ -82,6 +88,33 @@ export async function verifySizes(
 interface Final {
   evaluator: Measuring
   texts: ReadText[]
+}
+
+function newCandidate(block: Block): Candidate {
+  return { size: block.end - block.start, block, nats: 0 }
+}
+
+/** Blocks not measured yet that contain the best block of the next smaller size, or lie in that of the next larger. */
+function findNeighbours(candidates: Candidate[], sizes: number[], layers: number): Candidate[] {
+  const known = new Set(candidates.map(({ block }) => `${block.start}:${block.end}`))
+  const inOrder = [...sizes].sort((a, b) => a - b)
+  const best = new Map(inOrder.map((size) => [size, takeBest(candidates, size, 1)[0]!.block]))
+  const found = inOrder.slice(1).flatMap((larger, index) => {
+    const smaller = inOrder[index]!
+    const [inner, outer] = [best.get(smaller)!, best.get(larger)!]
+    return Array.from({ length: larger - smaller + 1 }, (_, shift): Block[] => [
+      { start: inner.start - shift, end: inner.start - shift + larger },
+      { start: outer.start + shift, end: outer.start + shift + smaller },
+    ]).flat()
+  })
+  return found
+    .filter(({ start, end }) => start >= 0 && end <= layers && isNew(known, `${start}:${end}`))
+    .map(newCandidate)
+}
+
+function isNew(known: Set<string>, key: string): boolean {
+  const before = known.size
+  return known.add(key).size > before
 }
 
 /** Those of a size that lose least; of equals, the nearer. */
