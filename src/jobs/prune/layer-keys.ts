@@ -28,6 +28,7 @@ const PER_LAYER = new Set([
   'layer_rope_theta',
   'num_attention_heads_per_layer',
   'moe_layer_freq',
+  'hybrid_layer_pattern',
   'activation_sparsity_pattern',
 ])
 
@@ -69,6 +70,10 @@ export function cutLayerKeys(section: Section, layers: KeptLayers): KeyOutcome {
   const stated: Section = { ...facts.layerDefaults, ...section }
   const periods = readPeriods(stated, layers)
   outcome.problems.push(...findLimits(stated, layers))
+  for (const { from, to, words } of facts.ownLists ?? []) {
+    const list = section[from]
+    if (Array.isArray(list)) section[to] ??= list.map((entry) => words[entry])
+  }
   if (facts.firstIsDense) {
     section.mlp_layer_types ??= ['dense', ...Array(layers.whole - 1).fill('sparse')]
   }

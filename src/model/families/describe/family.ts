@@ -18,6 +18,11 @@ export interface CutFacts {
   layerDefaults?: Record<string, unknown>
   /** The first layer is dense and all others have experts, unless `mlp_layer_types` lists them. */
   firstIsDense?: boolean
+  /**
+   * Lists of numbers that the code published with the model reads instead of transformers' lists of words. A pruned
+   * config states both.
+   */
+  ownLists?: { from: string; to: string; words: string[] }[]
   /** Key of a short list of kinds of layers, which is repeated. */
   layerCycle?: string
   /** The last `num_kv_shared_layers` layers read keys and values of the last layer of their type before them. */
