@@ -9,6 +9,7 @@ import { findGguf, findParts } from '../../files/checkpoint/gguf-names.js'
 import { type ModelSource, type ModelSourceOptions, readModelName } from '../../files/checkpoint/model-source.js'
 import { openModelSource } from '../../files/checkpoint/open-model-source.js'
 import { ADAPTER_FILE } from '../../files/checkpoint/other-forms.js'
+import { MODELOPT_FILE } from '../../files/checkpoint/packed/modelopt-config.js'
 import { type GgufDecoder, readGgufDecoder } from '../../files/gguf/config.js'
 import { type GgufFile, openGguf } from '../../files/gguf/gguf-file.js'
 import { isOnlyOnHub } from '../../files/hub/only-on-hub.js'
@@ -54,7 +55,7 @@ export interface LocatedGguf {
   decoder: GgufDecoder
 }
 
-const CONFIG_FILES = ['config.json', 'genai_config.json', 'generation_config.json']
+const CONFIG_FILES = ['config.json', 'genai_config.json', 'generation_config.json', MODELOPT_FILE]
 export const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',

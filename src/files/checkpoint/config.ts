@@ -5,6 +5,7 @@ import { readText } from '../../base/read-text.js'
 import type { Dialect } from './dialect.js'
 import { type DecoderFacts, findDecoderFacts } from './known-models.js'
 import { otherForm } from './other-forms.js'
+import { MODELOPT_FILE, withModelOpt } from './packed/modelopt-config.js'
 import { toStrictJson } from './python-json.js'
 import { nameWrapper, readTextConfig } from './wrappers.js'
 
@@ -48,13 +49,14 @@ export interface ConfigFile {
 
 /**
  * Reads `config.json` of a model folder, or `genai_config.json` if onnxruntime-genai's builder left only that.
+ * What ModelOpt states in a file of its own is added.
  * @param names files of the model, to say what is there instead
  * @throws LayerpruneError if neither is there, or it is not a JSON object
  */
 export async function readConfigFile(folder: string, names: string[] = []): Promise<ConfigFile> {
   const path = join(folder, 'config.json')
   const content = await readJsonObject(path)
-  if (content) return { path, content }
+  if (content) return { path, content: withModelOpt(content, await readJsonObject(join(folder, MODELOPT_FILE))) }
   const genaiPath = join(folder, 'genai_config.json')
   const genai = await readJsonObject(genaiPath)
   if (genai) return { path: genaiPath, content: flattenGenaiConfig(genai) }

@@ -6,6 +6,7 @@ import { otherForm } from './other-forms.js'
 import type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 import { quoteName, readSafetensorsHeader } from './safetensors-header.js'
 import { openShards, type ShardedForm } from './shards.js'
+import { withoutWrapperNames } from './wrapper-names.js'
 
 export type { SafetensorsCheckpoint } from './safetensors-checkpoint.js'
 export type { SafetensorsDtype } from './safetensors-dtype.js'
@@ -35,13 +36,19 @@ export function findSafetensors(names: string[]): string | undefined {
 /**
  * Finds a folder's safetensors weights and checks where each tensor is, reading only headers. As in
  * transformers, `model.safetensors` comes before `model.safetensors.index.json` and its shards; a folder with
- * one .safetensors file of another name has its weights there.
+ * one .safetensors file of another name has its weights there. Tensors of a wrapped model have their own names.
  *
  * @param listed  files of the model, if there are more than those in the folder
  * @throws LayerpruneError if there are none (the hint says what to do about what is there instead), or a
  *   file is malformed or truncated, or index and shards disagree
  */
 export async function openSafetensors(folder: string, listed?: string[]): Promise<SafetensorsCheckpoint> {
+  const checkpoint = await openFiles(folder, listed)
+  const own = [...withoutWrapperNames(checkpoint.tensors)]
+  return { ...checkpoint, tensors: new Map(own.map(([name, tensor]) => [name, { ...tensor, name }])) }
+}
+
+async function openFiles(folder: string, listed?: string[]): Promise<SafetensorsCheckpoint> {
   const names =
     listed ??
     (await readdir(folder).catch((cause) => {

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
 import { readText } from '../../base/read-text.js'
+import { MODELOPT_FILE, withModelOpt } from '../../files/checkpoint/packed/modelopt-config.js'
 import { toStrictJson } from '../../files/checkpoint/python-json.js'
 import { formatEdited } from '../write-model/json-text.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
 import { type PlannedFile, type PlannedModel, textFile } from '../write-model/planned-file.js'
+import { cutModelOptFile } from './modelopt-file.js'
 import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
 import type { Section } from './section.js'
 
@@ -26,13 +28,22 @@ export async function planConfigs(
   const files: PlannedFile[] = []
   let unproven: string | undefined
   const original = await readJson(join(folder, 'config.json'))
+  const modelOpt = await readJson(join(folder, MODELOPT_FILE))
   if (original !== undefined) {
-    const pruned = pruneConfig(original.content, options)
+    const whole = withModelOpt(original.content, modelOpt?.content)
+    const pruned = pruneConfig(whole, options)
     const { config, notes } = pruned
     unproven = pruned.unproven
     for (const note of notes) onNote?.(note)
+    // what a file of its own states is stated there again
+    if (whole !== original.content) delete config.quantization_config
     edit?.(config)
     files.push(textFile('config.json', formatEdited(config, original.text)))
+    const { layers, tensorPrefix } = options
+    if (modelOpt !== undefined && tensorPrefix !== undefined) {
+      const cut = cutModelOptFile(modelOpt.content, { config: original.content, layers, tensorPrefix, edit })
+      files.push(textFile(MODELOPT_FILE, formatEdited(cut, modelOpt.text)))
+    }
   }
   const genai = await readJson(join(folder, 'genai_config.json'))
   if (genai !== undefined) {

@@ -2,6 +2,7 @@
 
 import { LayerpruneError } from '../../base/errors.js'
 import { isObject } from '../../base/is-object.js'
+import { CONFIG_FILE } from '../../files/checkpoint/config-file.js'
 import { QUANTIZATION_KEYS } from '../../files/checkpoint/packed/read-packed.js'
 import { type KeptLayers, renumber } from '../write-model/layer-numbers.js'
 import type { Section } from './section.js'
@@ -14,28 +15,34 @@ const NUMBER_OF_LAYER = /\b(layers|h|blocks?)\\?\.(\d|\((?!\?)|\[(?!0-9\][+*]))/
  * The settings of a quantised model in which modules of removed layers are no longer named, and those of the others have
  * their new numbers.
  * @param prefix what the names of tensors in layers start with
+ * @param file   that states them
  * @throws LayerpruneError if a pattern selects layers by their numbers
  */
-export function cutQuantization(settings: unknown, prefix: string, layers: KeptLayers): unknown {
+export function cutQuantization(
+  settings: unknown,
+  prefix: string,
+  layers: KeptLayers,
+  file: string = CONFIG_FILE,
+): unknown {
   if (Array.isArray(settings)) {
     return settings.flatMap((item) => {
-      if (typeof item !== 'string') return [cutQuantization(item, prefix, layers)]
-      return renumberModule(item, prefix, layers) ?? []
+      if (typeof item !== 'string') return [cutQuantization(item, prefix, layers, file)]
+      return renumberModule(item, prefix, layers, file) ?? []
     })
   }
   if (!isObject(settings)) return settings
   const entries = Object.entries(settings).flatMap(([key, item]): [string, unknown][] => {
-    const name = renumberModule(key, prefix, layers)
-    return name === undefined ? [] : [[name, cutQuantization(item, prefix, layers)]]
+    const name = renumberModule(key, prefix, layers, file)
+    return name === undefined ? [] : [[name, cutQuantization(item, prefix, layers, file)]]
   })
   return Object.fromEntries(entries)
 }
 
 /** The name that a module has in the pruned model; undefined if its layer is removed. */
-function renumberModule(name: string, prefix: string, layers: KeptLayers): string | undefined {
+function renumberModule(name: string, prefix: string, layers: KeptLayers, file: string): string | undefined {
   if (PATTERN_OF_LAYERS.test(name) && NUMBER_OF_LAYER.test(name)) {
     throw new LayerpruneError(
-      `config.json selects quantised modules by the pattern ${JSON.stringify(name)}, in which layers cannot be renumbered`,
+      `${file} selects quantised modules by the pattern ${JSON.stringify(name)}, in which layers cannot be renumbered`,
       { hint: 'write out the names of the modules instead of the pattern' },
     )
   }

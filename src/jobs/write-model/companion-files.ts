@@ -17,6 +17,7 @@ const COMPANIONS = [
 /** Rewritten, about the weights, of an adapter, or about a training run of the whole model. */
 const NOT_COPIED = [
   /^(genai_)?config\.json$/,
+  /^hf_quant_config\.json$/,
   /^adapter_config\.json$/,
   /\.index\.json$/,
   /^layerprune-plan\.json$/,

@@ -50,7 +50,20 @@ describe('readPackedTensors', () => {
     ['an unknown method', { quantization_config: { quant_method: 'aqlm' } }, {}, /quantization_config "aqlm"/],
     ['settings without a method', { quantization: { a: 1 } }, {}, /quantization of the keys "a"/],
     ['settings that are no object', { quantization_config: 'fp8' }, {}, /quantization_config "fp8"/],
-    ['8-bit floats without settings', {}, { 'a.weight': ['F8_E4M3', 2, 4] }, /"a.weight" is F8_E4M3/],
+    [
+      '8-bit floats without settings',
+      {},
+      { 'a.weight': ['F8_E4M3', 2, 4] },
+      /does not say how .* "a.weight" is of F8_E4M3/,
+    ],
+    [
+      'quanto',
+      {},
+      { 'a.weight._data': ['I8', 2, 4], 'a.weight._scale': ['F32', 2, 1] },
+      /"a.weight._data" is of quanto/,
+    ],
+    ['HQQ', {}, { 'a.W_q': ['U8', 2, 4] }, /"a.W_q" is of hqq/],
+    ['EETQ', {}, { 'a.weight': ['I8', 2, 4], 'a.weight_scales': ['F16', 4] }, /"a.weight_scales" is of eetq/],
     ['GPTQ without settings', {}, { 'a.qweight': ['I32', 2, 4] }, /"a.qweight" is of gptq or awq/],
     ['8-bit floats without scales', fp8, { 'a.weight': ['F8_E4M3', 2, 4] }, /8-bit float without scales/],
     [

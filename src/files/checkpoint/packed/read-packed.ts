@@ -1,3 +1,4 @@
+import { LayerpruneError } from '../../../base/errors.js'
 import { isObject } from '../../../base/is-object.js'
 import { quoteName, type TensorLocation } from '../safetensors-header.js'
 import { readAwq } from './awq.js'
@@ -23,8 +24,8 @@ interface Settings {
 /** Keys of config.json that say how weights are quantised. */
 export const QUANTIZATION_KEYS = ['quantization_config', 'compression_config', 'quantization'] as const
 
-/** Tensors that only a quantised checkpoint has, by the end of their name. */
-const QUANTIZED_TENSORS: Record<string, string> = {
+/** Tensors that only a quantised checkpoint has, by the end of their name, of forms that can be read. */
+const READABLE_TENSORS: Record<string, string> = {
   '.qweight': 'gptq or awq',
   '.qzeros': 'gptq or awq',
   '.weight_packed': 'compressed-tensors',
@@ -32,8 +33,17 @@ const QUANTIZED_TENSORS: Record<string, string> = {
   '.weight_scale_inv': 'fp8',
   '.absmax': 'bitsandbytes',
   '.SCB': 'bitsandbytes',
-  '.codebooks': 'aqlm',
   _proj_blocks: 'mxfp4',
+}
+
+/** The same of forms that cannot be read. */
+const OTHER_TENSORS: Record<string, string> = {
+  '.codebooks': 'aqlm',
+  '.weight._data': 'quanto',
+  '.weight._scale': 'quanto',
+  '.weight_scales': 'eetq',
+  '.W_q': 'hqq',
+  '.Qidxs': 'quip',
 }
 
 export interface LogicalTensors {
@@ -55,7 +65,7 @@ export function readPackedTensors(config: Section, tensors: Tensors): LogicalTen
   const raw = new RawTensors(tensors)
   const form = settings === undefined ? readDoubles(raw) : readQuantized(settings, raw)
   const logical = raw.logical()
-  assertUnderstood(logical)
+  assertUnderstood(logical, settings !== undefined)
   return { tensors: logical, form }
 }
 
@@ -119,14 +129,31 @@ function readDoubles(raw: RawTensors): string | null {
   return doubles.length === 0 ? null : 'float64'
 }
 
-/** @throws LayerpruneError if a tensor has a type or a name that only packed ones have */
-function assertUnderstood(tensors: Tensors): void {
+/**
+ * @param isStated whether the config says how weights are quantised
+ * @throws LayerpruneError if a tensor has a type or a name that only packed ones have
+ */
+function assertUnderstood(tensors: Tensors, isStated: boolean): void {
   for (const { name, dtype, expression } of tensors.values()) {
     if (expression !== undefined) continue
-    if (/^F(4|6_|8_)/.test(dtype)) throw refused(`tensor ${quoteName(name)} is ${dtype}`)
-    const suffix = Object.keys(QUANTIZED_TENSORS).find((end) => name.endsWith(end))
-    if (suffix !== undefined) throw refused(`tensor ${quoteName(name)} is of ${QUANTIZED_TENSORS[suffix]}`)
+    const other = findForm(name, OTHER_TENSORS)
+    if (other !== undefined) throw refused(`tensor ${quoteName(name)} is of ${other}`)
+    const form = /^F(4|6_|8_)/.test(dtype) ? dtype : findForm(name, READABLE_TENSORS)
+    if (form === undefined) continue
+    throw isStated ? refused(`tensor ${quoteName(name)} is of ${form}`) : unstated(name, form)
   }
+}
+
+function findForm(name: string, forms: Record<string, string>): string | undefined {
+  const suffix = Object.keys(forms).find((end) => name.endsWith(end))
+  return suffix === undefined ? undefined : forms[suffix]
+}
+
+function unstated(name: string, form: string): LayerpruneError {
+  return new LayerpruneError(
+    `config.json does not say how the weights are quantised: tensor ${quoteName(name)} is of ${form}`,
+    { hint: 'take config.json (and hf_quant_config.json, if there is one) from the folder of the weights' },
+  )
 }
 
 function describeMethod(settings: Section): string {

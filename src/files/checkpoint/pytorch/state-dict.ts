@@ -1,6 +1,7 @@
 import { LayerpruneError } from '../../../base/errors.js'
 import type { SafetensorsDtype } from '../safetensors-dtype.js'
 import { quoteName } from '../safetensors-header.js'
+import { withoutWrapperNames } from '../wrapper-names.js'
 import { Name, type PickleMeaning, type PickleValue, readPickle } from './pickle.js'
 
 /** Numbers of one type that a PyTorch file holds, one after another. */
@@ -49,8 +50,6 @@ const CALLS: Record<string, Call> = {
 
 /** Where training code keeps the tensors of the model beside its optimizer's. */
 const MODEL_KEYS = ['state_dict', 'model_state_dict', 'model', 'module']
-/** What wrappers of training put before the names of all tensors. */
-const WRAPPER_PREFIXES = ['module.', '_orig_mod.']
 const MAX_AXES = 64
 
 /**
@@ -63,7 +62,7 @@ export function readStateDict(pickle: Uint8Array, path: string): Map<string, Sto
   const value = readPickle(pickle, tensorMeaning(path))
   for (const dict of [value, ...innerDicts(value)]) {
     const tensors = takeTensors(dict)
-    if (tensors.size > 0) return withoutPrefixes(tensors)
+    if (tensors.size > 0) return withoutWrapperNames(tensors)
   }
   throw new LayerpruneError(`${path} holds no tensors by name, as a model's state_dict has them`, {
     hint: 'save the state_dict of the model, or name the folder that save_pretrained wrote',
@@ -133,13 +132,6 @@ function takeTensors(dict: Value): Map<string, StoredTensor> {
     if (typeof name === 'string' && isTensor(value)) tensors.set(name, value)
   }
   return tensors
-}
-
-function withoutPrefixes(tensors: Map<string, StoredTensor>): Map<string, StoredTensor> {
-  const names = [...tensors.keys()]
-  const prefix = WRAPPER_PREFIXES.find((prefix) => names.every((name) => name.startsWith(prefix)))
-  if (prefix === undefined) return tensors
-  return withoutPrefixes(new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])))
 }
 
 function wrongTensor(path: string, what: string): LayerpruneError {
