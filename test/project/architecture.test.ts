@@ -83,7 +83,7 @@ const ROOMS: Record<string, string[][]> = {
   texts: [['data', 'templates'], ['tokens']],
   model: [['families', 'layers'], ['graph'], ['gradient', 'unpack'], ['builder']],
   engine: [['no-telemetry', 'sessions'], ['int8'], ['model']],
-  results: [['documents', 'llama-quantize', 'mergekit', 'prune-command'], ['report']],
+  results: [['documents', 'llama-quantize', 'mergekit'], ['next-command'], ['report']],
   jobs: [
     ['run', 'write-model'],
     ['evaluate', 'inspect', 'recipe', 'similarity'],

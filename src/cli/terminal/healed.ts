@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { formatCount, formatDuration, formatQuantity, formatSize } from '../../base/format-numbers.js'
 import type { HealResult } from '../../jobs/heal/heal-result.js'
-import { formatUpload } from '../../results/prune-command.js'
+import { formatUpload } from '../../results/next-command.js'
 import { formatForms } from './perplexities.js'
 
 export function formatHealed(result: HealResult, output: string): string {

@@ -1,7 +1,6 @@
 import { formatCount, formatPerplexity, formatQuantity } from '../../base/format-numbers.js'
 import type { PairedDifference } from '../../base/statistics/paired-difference.js'
 import type { Block } from '../../model/layers/block.js'
-import { formatBlocks } from '../../model/layers/blocks.js'
 import { formatRemoved } from '../../model/layers/names.js'
 import { areOfOneSize } from '../../results/documents/evaluation-columns.js'
 import type { TableColumn } from '../../results/documents/table-column.js'
@@ -12,6 +11,7 @@ import {
   type TaskMeasure,
 } from '../../results/documents/task-measures.js'
 import type { CutTaskFigures, TaskFigures, TaskResult } from '../../results/documents/task-result.js'
+import type { CarriedOptions } from '../../results/next-command.js'
 import { formatNextCut } from './next-command.js'
 import { formatRows } from './table.js'
 
@@ -62,8 +62,15 @@ function listColumns(isCompared: boolean): TableColumn<TaskRow>[] {
   ]
 }
 
-/** The command for the cut with the highest mean accuracy; nothing if there is none. */
-export function suggestCutByTasks({ tasks, candidates, model }: Measured & Pick<TaskResult, 'model'>): string[] {
+/**
+ * The command for the cut with the highest mean accuracy; nothing if there is none.
+ * @param nameCut  words that name the cut of a candidate, by its position
+ */
+export function suggestCutByTasks(
+  { tasks, candidates, model }: Measured & Pick<TaskResult, 'model'>,
+  options: CarriedOptions,
+  nameCut: (candidate: number) => string[],
+): string[] {
   const names = listShownTasks(tasks)
   const means = candidates.map(({ tasks: cut }) => names.reduce((sum, name) => sum + (cut[name]?.acc ?? Number.NaN), 0))
   if (!areOfOneSize(candidates)) return []
@@ -71,8 +78,8 @@ export function suggestCutByTasks({ tasks, candidates, model }: Measured & Pick<
   const best = candidates[means.indexOf(most)]
   if (best === undefined) return []
   const title = candidates.length > 1 ? 'To make the cut of the highest accuracy' : 'To make the cut'
-  const { id, askedRevision } = model
-  return [formatNextCut({ model: id, revision: askedRevision, cut: ['--drop', formatBlocks(best.removed)] }, title)]
+  const cut = nameCut(candidates.indexOf(best))
+  return [formatNextCut({ options, cut, file: model.file, isAdapter: model.base !== undefined }, title)]
 }
 
 /** Undefined if a likelihood was not finite. */

@@ -98,7 +98,7 @@ async function measureWithout(
   open: OpenEvaluator,
   { more, used, isLast }: { more: object; used: ReadonlySet<string>; isLast: boolean },
 ): Promise<EvaluationResult | undefined> {
-  const { signal, candidates = [], datasetSize, shard, onNote } = options
+  const { signal, candidates = [], datasetSize, shard, leaveOut, onNote } = options
   const { dataset, model } = await openInputs({ ...options, leftOutHashes: used })
   const removed = candidates.map((blocks) => normalizeBlocks(blocks, model.config.layers))
   const settings = chooseRunSettings(options, model, onNote)
@@ -147,6 +147,7 @@ async function measureWithout(
     dataset: describeTexts(dataset, texts, sums, options),
     settings: describeSettings(settings, options),
     ...sums.figures(),
+    ...(candidates.length > 0 && leaveOut?.chosen && { chosenOn: leaveOut.chosen }),
     ...(saved && { shard: saved }),
     layerpruneVersion: VERSION,
   }

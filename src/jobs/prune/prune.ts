@@ -132,6 +132,7 @@ async function planFiles(
     folder: isOneFile(model) ? undefined : model.folder,
     plan,
     isFromHub,
+    revision: options.revision,
     unproven,
     format: format === 'pytorch' ? 'safetensors' : format,
     name: options.card?.name ?? basename(resolve(options.output)),

@@ -3,12 +3,11 @@ import { basename, join, resolve } from 'node:path'
 import { nameFlag } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
 import { readText } from '../../base/read-text.js'
-import { formatBlocks } from '../../model/layers/blocks.js'
 import { describeLayers } from '../../model/layers/names.js'
 import type { CardContent } from '../../results/documents/card-content.js'
-import type { Plan } from '../../results/documents/plan.js'
+import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import type { PruneResult } from '../../results/documents/prune-result.js'
-import { formatCommand, formatUpload } from '../../results/prune-command.js'
+import { formatCommand, formatUpload } from '../../results/next-command.js'
 import { formatFrontMatter } from './card-metadata.js'
 import { resolveInside } from './companion-files.js'
 import type { CardMetadata } from './edit-front-matter.js'
@@ -23,6 +22,8 @@ export interface CardOptions {
   plan: Plan
   /** Whether the plan's model is named by its Hub id; a folder's name may look like one. */
   isFromHub: boolean
+  /** Branch, tag or commit that was asked for. */
+  revision?: string | undefined
   /** Why the pruned model cannot be shown to be right; undefined if it can. */
   unproven?: string | undefined
   format: PruneResult['format']
@@ -94,7 +95,7 @@ function splitFrontMatter(card: string): { frontMatter: string; body: string } {
     : { frontMatter: match[1]!, body: card.slice(match[0].length) }
 }
 
-function describeCut({ plan, isFromHub, unproven, format, content, ...card }: CardOptions): string {
+function describeCut({ plan, isFromHub, revision, unproven, format, content, ...card }: CardOptions): string {
   const { model, strategy, removed, scores, layerpruneVersion } = plan
   const id = isFromHub ? model.id : basename(resolve(model.id))
   const name = isFromHub ? `[${id}](https://huggingface.co/${id})` : `\`${id}\``
@@ -113,16 +114,20 @@ function describeCut({ plan, isFromHub, unproven, format, content, ...card }: Ca
     ...(measured.length === 0 ? [] : [measured.map(([key, value]) => `- ${key}: ${value}`).join('\n')]),
     ...describeDataset(plan),
     ...(content.sections ?? []),
-    `Made with layerprune ${layerpruneVersion}, with the plan in \`layerprune-plan.json\`:`,
-    formatCode(content.command ?? formatPlainCut(id, plan, card.name)),
+    `Made with layerprune ${layerpruneVersion}, with the plan in \`${PLAN_FILE}\`:`,
+    formatCode(content.command ?? formatPlainCut(id, revision, card.name)),
     ...(format === 'safetensors' ? describeTaskRun(`pretrained=${card.name}`) : []),
     formatUploadNote(card.name),
     '',
   ].join('\n\n')
 }
 
-function formatPlainCut(id: string, { removed }: Plan, name: string): string {
-  return formatCommand('prune', { model: id, words: [nameFlag('drop'), formatBlocks(removed), '-o', name] })
+function formatPlainCut(id: string, revision: string | undefined, name: string): string {
+  return formatCommand('prune', {
+    options: { model: id, revision },
+    own: [nameFlag('from'), PLAN_FILE],
+    last: ['-o', name],
+  })
 }
 
 /** How a model is measured on tasks, in Markdown. */

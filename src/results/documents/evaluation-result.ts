@@ -5,6 +5,7 @@ import type { RunRecord } from './run-record.js'
 import type { SCHEMAS } from './schemas.js'
 import type { SimilarityResult } from './similarity-result.js'
 import type { TaskCandidate, TaskResult } from './task-result.js'
+import type { TextRecord } from './text-uses.js'
 
 /** How well a model, whole or cut, predicts the texts of a run. */
 export interface Figures {
@@ -93,6 +94,8 @@ export interface EvaluationResult extends Figures {
   }
   /** In the order in which they were asked for; the figures above are the whole model's. */
   candidates: ((CandidateFigures | FailedCandidate) & Partial<TaskCandidate>)[]
+  /** Texts that the layers were chosen on, as the plans of the candidates say; omitted if none says so. */
+  chosenOn?: TextRecord[]
   /** What `--task` measured, of the whole model. */
   tasks?: TaskResult['tasks']
   taskSettings?: TaskResult['taskSettings']

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LayerpruneError } from '../../base/errors.js'
 import { nameFlag } from '../../base/name-option.js'
+import { isDescriptor } from '../../base/regular-file.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import { countLayers } from '../../model/layers/count-layers.js'
 import type { EvaluationResult } from './evaluation-result.js'
@@ -21,6 +22,8 @@ export interface SavedDocuments {
   /** What tasks measured without texts. */
   tasks?: TaskResult[]
   prunes?: PruneResult[]
+  /** The path of each result and plan that can be read again. */
+  files?: Map<object, string>
 }
 
 /**
@@ -30,16 +33,20 @@ export interface SavedDocuments {
 export async function readSavedDocuments(paths: string[]): Promise<Required<SavedDocuments>> {
   const documents: Required<SavedDocuments> = {
     ...{ results: [], evaluations: [], plans: [] },
-    ...{ sweeps: [], tasks: [], prunes: [] },
+    ...{ sweeps: [], tasks: [], prunes: [], files: new Map() },
+  }
+  const keepPath = <Document extends object>(path: string, document: Document): Document => {
+    if (!isDescriptor(path)) documents.files.set(document, path)
+    return document
   }
   for (const path of paths) {
     const { kind, document } = await readDocument(path)
-    if (kind === 'similarity') documents.results.push(checkResult(path, document))
+    if (kind === 'similarity') documents.results.push(keepPath(path, checkResult(path, document)))
     else if (kind === 'evaluation') documents.evaluations.push(checkCuts(path, document))
     else if (kind === 'sweep') documents.sweeps.push(checkSweep(path, document))
     else if (kind === 'tasks') documents.tasks.push(checkCuts(path, document))
     else if (kind === 'prune') documents.prunes.push({ ...document, plan: checkPlan(path, document.plan) })
-    else documents.plans.push(checkPlan(path, document))
+    else documents.plans.push(keepPath(path, checkPlan(path, document)))
   }
   return documents
 }
@@ -161,12 +168,12 @@ function checkSweep(path: string, sweep: SweepResult): SweepResult {
   return sweep
 }
 
-function checkPlan(path: string, { layersToSkip, layerpruneVersion, ...parts }: Plan): Plan {
+function checkPlan(path: string, { layersToSkip, layerpruneVersion, run, ...parts }: Plan): Plan {
   const plan = explainBlocks(path, () => makePlan(parts))
   if (layersToSkip !== plan.layersToSkip) {
     throw contradiction(path, `layersToSkip is ${layersToSkip}, but ${plan.layersToSkip} layers are removed`)
   }
-  return { ...plan, layerpruneVersion }
+  return { ...plan, ...(run && { run }), layerpruneVersion }
 }
 
 /** What is wrong usage on the command line is damage in a file. */

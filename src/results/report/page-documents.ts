@@ -6,7 +6,7 @@ import { listEvaluationColumns, listEvaluationRows } from '../documents/evaluati
 import type { EvaluationResult } from '../documents/evaluation-result.js'
 import { type Plan, rankLayers } from '../documents/plan.js'
 import { formatSliceConfig } from '../mergekit.js'
-import { formatPruneCommand } from '../prune-command.js'
+import { formatPruneCommand, optionsOf } from '../next-command.js'
 import { fileName, nameBase, renderCopy, renderFacts, renderFigure, renderStrip, renderTable } from './page-parts.js'
 import { renderTaskTable } from './page-tasks.js'
 import { drawPerplexities } from './perplexity-svg.js'
@@ -44,8 +44,15 @@ ${tasks === undefined ? '' : renderTaskTable({ model, tasks, candidates: candida
 }
 
 /** The layers that a plan removes, and the slices that do so. */
-export function renderPlan(plan: Plan, number: number, facts: SliceFacts): string {
+export function renderPlan(
+  plan: Plan,
+  number: number,
+  { facts, file }: { facts: SliceFacts; file: string | undefined },
+): string {
   const { model, strategy, removed, layersToSkip, layerpruneVersion } = plan
+  const cut = file === undefined ? [nameFlag('drop'), formatBlocks(removed)] : [nameFlag('from'), file]
+  const options = optionsOf({ model, run: plan.run })
+  const command = formatPruneCommand({ options, cut, isAdapter: model.base !== undefined })
   const id = `plan-${number}`
   const yaml = formatSliceConfig({
     model: model.id,
@@ -57,7 +64,7 @@ export function renderPlan(plan: Plan, number: number, facts: SliceFacts): strin
   return `<section class="plan" aria-labelledby="${id}-title">
 <header class="of"><h3 id="${id}-title">Plan: remove ${describeLayers(model.layers, removed)}</h3><p>chosen by ${escapeXml(strategy)}</p></header>
 ${renderStrip(model.layers, removed)}
-<div class="rest"><div>${renderCopy('command', 'To make the cut', formatPruneCommand({ model: model.id, cut: [nameFlag('drop'), formatBlocks(removed)] }))}
+<div class="rest"><div>${renderCopy('command', 'To make the cut', command)}
 <details><summary>mergekit slices</summary>${renderCopy('yaml', 'mergekit YAML', yaml)}</details>${renderInfluence(plan)}</div><div>${renderFacts(
     [
       ['strategy', strategy],

@@ -16,7 +16,7 @@ import { findBestBlock, recommendBlock, selectMetric } from '../documents/result
 import type { ReportedResult, VerifiedBlock } from '../documents/verification.js'
 import { isLowestRow, listVerificationRows, VERIFICATION_COLUMNS } from '../documents/verification-columns.js'
 import { formatSliceConfig } from '../mergekit.js'
-import { formatPruneCommand } from '../prune-command.js'
+import { formatPruneCommand, optionsOf } from '../next-command.js'
 import { drawHeatMap, frameHeatMap } from './heatmap-svg.js'
 import {
   fileName,
@@ -40,14 +40,14 @@ const NARROW = { width: 340, heading: false }
 export function renderResult(
   result: ReportedResult,
   number: number,
-  { story, facts }: { story: Checks; facts: SliceFacts },
+  { story, facts, file }: { story: Checks; facts: SliceFacts; file: string | undefined },
 ): string {
   const { model, dataset, metric, layersToSkip, distances, standardErrors } = result
   const { title, verb } = describeMetric(metric)
   const sizes = Array.from({ length: model.layers - 1 }, (_, i) => i + 1)
   const verdicts = sizes.map((n) => reachVerdict(result, n, story))
   const yaml = verdicts.map(({ start, end }) => formatYaml(result, { start, end }, facts))
-  const commands = verdicts.map((block) => formatCommandOf(result, block))
+  const commands = verdicts.map((block) => formatCommandOf(result, block, file))
   const metricRows = sizes.map((n) => compareMetrics(result, n))
   const asked = verdicts[layersToSkip - 1]!
   const id = `result-${number}`
@@ -85,9 +85,15 @@ ${renderData({ layers: model.layers, n: layersToSkip, distances, standardErrors,
 </section>`
 }
 
-function formatCommandOf({ model }: ReportedResult, { start, end }: Block): string {
-  const cut = [nameFlag('drop'), formatBlocks([{ start, end }])]
-  return formatPruneCommand({ model: model.id, revision: model.askedRevision, cut })
+/** By the file of the result, if it can be read again, so that the texts are known that the block was chosen on. */
+function formatCommandOf(result: ReportedResult, { start, end }: Block, file: string | undefined): string {
+  const { model, layersToSkip, bestBlocks } = result
+  const isOfRun = end - start === layersToSkip && bestBlocks === undefined
+  const size = isOfRun ? [] : [nameFlag('layersToSkip'), String(end - start)]
+  const cut =
+    file === undefined ? [nameFlag('drop'), formatBlocks([{ start, end }])] : [nameFlag('from'), file, ...size]
+  const isAdapter = model.base !== undefined
+  return formatPruneCommand({ options: optionsOf(result), cut, file: model.file, isAdapter })
 }
 
 function formatYaml({ model }: ReportedResult, block: Block, facts: SliceFacts): string {

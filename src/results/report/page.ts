@@ -47,7 +47,7 @@ ${style}</style>
 <main>
 ${[
   ...(results.length > 1 ? [renderComparison(results, checksOf)] : []),
-  ...stories.map((story, index) => renderModel(story, index, facts)),
+  ...stories.map((story, index) => renderModel(story, index, { facts, files: documents.files })),
 ].join('\n')}
 </main>
 <footer>layerprune ${VERSION}: ${describeContents(documents)}. Layers are counted from 0;
@@ -60,17 +60,23 @@ ${script}</script>
 }
 
 /** The part of a page about one model: results, costs and pruned models. */
-function renderModel(story: ModelStory, index: number, facts: SliceFacts): string {
+function renderModel(
+  story: ModelStory,
+  index: number,
+  { facts, files }: { facts: SliceFacts; files: SavedDocuments['files'] },
+): string {
   const id = `model-${index + 1}`
   const family = story.family === undefined ? '' : `${escapeXml(story.family)}, `
   const parts = [
-    ...story.results.map(({ document, number }) => renderResult(document, number, { story, facts })),
+    ...story.results.map(({ document, number }) =>
+      renderResult(document, number, { story, facts, file: files?.get(document) }),
+    ),
     renderTextDifferences(story),
     renderCuts(story),
     ...story.sweeps.map(({ document, number }) => renderSweep(document, number - 1)),
     ...story.evaluations.map(({ document, number }) => renderEvaluation(document, number)),
     ...story.tasks.map(({ document, number }) => renderTasks(document, number)),
-    ...story.plans.map(({ document, number }) => renderPlan(document, number, facts)),
+    ...story.plans.map(({ document, number }) => renderPlan(document, number, { facts, file: files?.get(document) })),
     ...story.prunes.map(({ document, number }) => renderPruned(document, number)),
   ]
   return `<article class="model" aria-labelledby="${id}">

@@ -57,7 +57,7 @@ describe('prune', () => {
     expect(stdout).toMatch(/\n {2}parameters +[\d,]+ +[\d,]+ {2}-\d+ %\n {2}weights +\d+ kB +\d+ kB {2}-\d+ %\n/)
     expect(stdout).toMatch(/\n {2}tokens\/s\* +[\d,]+ +[\d,]+ {2}[+-]?\d+ %\n/)
     expect(stdout).toMatch(
-      /\nTo measure it:\n {2}layerprune evaluate --model pruned --dataset texts\.jsonl\nTo publish it:\n {2}hf upload YOUR_NAME\/pruned pruned\n$/,
+      /\nTo measure it:\n {2}layerprune evaluate --model pruned --dataset YOUR_TEXTS --dataset-size 64 --max-length 256\nTo publish it:\n {2}hf upload YOUR_NAME\/pruned pruned\n$/,
     )
     expect(readdirSync(cwd).sort()).toEqual(['m', 'pruned'])
     expect(readdirSync(join(cwd, 'pruned')).sort()).toEqual([

@@ -26,7 +26,7 @@ describe('similarity', () => {
       ),
       '',
       'To cut the nearest block without that check:',
-      `  layerprune prune --model ${LLAMA} --drop 2:3 -o llama-pruned`,
+      `  layerprune prune --model ${LLAMA} --from layerprune-output/similarity.json -o llama-pruned`,
       '',
     ])
     expect(stderr).toContain('reading onnx/model.onnx (fp32')

@@ -41,7 +41,7 @@ describe('sweep', () => {
     expect(stdout).toMatch(
       /The largest cut with at most 1000 times the perplexity of the whole model: remove layers \S+ \(0-based, 6 of 12\), by \w+\./,
     )
-    expect(stdout.trimEnd()).toMatch(/layerprune prune --model \S+ --from \S*plan\.json -o model-pruned$/)
+    expect(stdout.trimEnd()).toMatch(/layerprune prune --model \S+ --from \S*plan\.json --threads 1 -o model-pruned$/)
     expect(stdout.match(/<- recommended/g)).toHaveLength(1)
   })
 

@@ -268,7 +268,7 @@ describe('renderPage', () => {
     expect(page).toContain('<title>Accuracy on 1 task of the whole model and 1 cut</title>')
     expect(page).toContain('Once &lt;upon&gt; …')
     expect(page).toContain('<dt>pruned</dt><dd>(nothing)</dd>')
-    expect(page).toContain('layerprune prune --model ./models/small/ --drop 5:9 -o small-pruned')
+    expect(page).toContain(`layerprune prune --model ./models/small/ --from ${paths[2]} -o small-pruned`)
   })
 
   it('says for which sizes the nearest block depends on the texts', async () => {

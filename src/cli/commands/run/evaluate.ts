@@ -19,7 +19,7 @@ import type { Plan } from '../../../results/documents/plan.js'
 import type { RunRecord } from '../../../results/documents/run-record.js'
 import type { TaskResult } from '../../../results/documents/task-result.js'
 import { joinUses } from '../../../results/documents/text-uses.js'
-import type { NamedCut } from '../../../results/prune-command.js'
+import type { CarriedOptions } from '../../../results/next-command.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { formatNextCut } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
@@ -91,11 +91,12 @@ async function writeFiles(
 }
 
 async function show(result: EvaluationResult | TaskResult, flags: EvaluateFlags): Promise<void> {
+  const nameCut = nameCutOf(result, flags)
   await printDocument(result, flags, (found, window) =>
     [
       ...(found.tasks === undefined ? [] : [formatTasks(found as TaskResult, window)]),
       ...('perplexity' in found ? [formatEvaluation(found, window)] : []),
-      ...('perplexity' in found ? suggestCut(found, flags) : suggestCutByTasks(found)),
+      ...('perplexity' in found ? suggestCut(found, flags, nameCut) : suggestCutByTasks(found, flags, nameCut)),
     ].join('\n\n'),
   )
   for (const file of [flags.output, flags.logSamples]) if (file !== undefined) printNote(`wrote ${file}`)
@@ -113,17 +114,36 @@ async function noteChosenOnTasks(plans: Plan[], { task = [] }: EvaluateFlags): P
   }
 }
 
+/** The words of a command that name the cut of a candidate, by its position. */
+type NameCut = (candidate: number) => string[]
+
+/** By the file of this evaluation, the file that the cut was read from, or else its layers. */
+function nameCutOf({ candidates, ...found }: EvaluationResult | TaskResult, flags: EvaluateFlags): NameCut {
+  const { output, layersToSkip, drop = [] } = flags
+  const files = listSavedFiles(flags)
+  // by tasks alone, several cuts have no order in the file
+  const isOrdered = 'perplexity' in found || candidates.length === 1
+  return (candidate) => {
+    if (output !== undefined && isOrdered) return ['--from', output]
+    const file = files[candidate - drop.length]
+    if (file === undefined) return ['--drop', formatBlocks(candidates[candidate]!.removed)]
+    return ['--from', file, ...(layersToSkip === undefined ? [] : ['--layers-to-skip', String(layersToSkip)])]
+  }
+}
+
 /** The command for the cut with the lowest perplexity, if any is finite. */
 export function suggestCut(
-  { candidates, shard }: EvaluationResult,
-  { model, revision }: Pick<NamedCut, 'model' | 'revision'>,
+  { model, candidates, shard }: EvaluationResult,
+  options: CarriedOptions,
+  nameCut: NameCut,
 ): string[] {
   if (shard !== undefined || !areOfOneSize(candidates)) return []
   const finite = candidates.filter((candidate) => candidate.perplexity !== null)
   if (finite.length === 0) return []
   const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
   const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
-  return [formatNextCut({ model, revision, cut: ['--drop', formatBlocks(lowest.removed)] }, title)]
+  const cut = nameCut(candidates.indexOf(lowest))
+  return [formatNextCut({ options, cut, file: model.file, isAdapter: model.base !== undefined }, title)]
 }
 
 /** @throws UsageError if flags for one model are combined with --against */

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { UsageError } from '../../../base/errors.js'
 import { nameFlag } from '../../../base/name-option.js'
 import { mergeEvaluations } from '../../../jobs/evaluate/merge-evaluations.js'
@@ -7,6 +8,7 @@ import { readDocument } from '../../../results/documents/read-document.js'
 import { readEvaluation, readSimilarityResult, readSweep } from '../../../results/documents/read-saved.js'
 import type { RunRecord } from '../../../results/documents/run-record.js'
 import type { SweepLimits } from '../../../results/documents/sweep-result.js'
+import { optionsOf } from '../../../results/next-command.js'
 import { formatEvaluation } from '../../terminal/evaluation.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { withFolder } from './claim-output.js'
@@ -37,7 +39,7 @@ export async function run(files: string[], flags: MergeFlags): Promise<void> {
   const result = { ...mergeShards(shards), run: recordMerge(files, shards[0]!.result.run) }
   const claim = { run: result.run, name: 'similarity', force: flags.force, inputs: files }
   await withFolder(flags.output, claim, async (folder) =>
-    showResult(result, flags, await writeResultFiles(folder, result)),
+    showResult(result, flags, await writeResultFiles(folder, result), { options: optionsOf(result) }),
   )
 }
 
@@ -48,10 +50,10 @@ async function mergeEvaluationFiles(files: string[], flags: MergeFlags): Promise
   await withFolder(flags.output, claim, (folder) =>
     folder.write({ 'evaluation.json': `${JSON.stringify(evaluation, null, 2)}\n` }),
   )
-  await printDocument(evaluation, flags, (found, window) => {
-    const { id, askedRevision } = found.model
-    return [formatEvaluation(found, window), ...suggestCut(found, { model: id, revision: askedRevision })].join('\n\n')
-  })
+  const cut = ['--from', join(flags.output, 'evaluation.json')]
+  await printDocument(evaluation, flags, (found, window) =>
+    [formatEvaluation(found, window), ...suggestCut(found, optionsOf(evaluation), () => cut)].join('\n\n'),
+  )
   printNote(`wrote evaluation.json to ${flags.output}`)
 }
 
@@ -60,7 +62,9 @@ async function mergeSweepFiles(files: string[], flags: MergeFlags): Promise<void
   const limits = pick(flags, LIMITS)
   const sweep = { ...mergeSweeps(shards, limits), run: recordMerge(files, shards[0]!.sweep.run, limits) }
   const claim = { run: sweep.run, name: 'sweep', force: flags.force, inputs: files }
-  await withFolder(flags.output, claim, async (folder) => showSweep(sweep, flags, await writeSweepFiles(folder, sweep)))
+  await withFolder(flags.output, claim, async (folder) =>
+    showSweep(sweep, flags, await writeSweepFiles(folder, sweep), { options: optionsOf(sweep), isMerged: true }),
+  )
 }
 
 /** The record of what shards are the parts of; of shards that the library made, which have none, their files. */

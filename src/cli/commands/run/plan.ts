@@ -7,7 +7,8 @@ import type { Strategy } from '../../../jobs/strategies/strategy.js'
 import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { Plan } from '../../../results/documents/plan.js'
 import type { RunRecord } from '../../../results/documents/run-record.js'
-import { formatNextCommand, formatNextCut } from '../../terminal/next-command.js'
+import { formatCommand, OWN_TEXTS } from '../../../results/next-command.js'
+import { formatNextCut, formatTitled } from '../../terminal/next-command.js'
 import { printDocument, printNote } from '../../terminal/output.js'
 import { formatPlan } from '../../terminal/plan.js'
 import { withFile } from './claim-output.js'
@@ -50,16 +51,22 @@ async function makePlan(flags: PlanFlags, run: RunRecord): Promise<void> {
 const CHECKED: readonly string[] = ['greedy-perplexity', 'verified', 'repaired', 'task'] satisfies Strategy[]
 
 /** Commands that check a plan, unless its strategy did, and that make the cut. */
-function suggestNext({ strategy, removed }: Plan, { model, revision, output, dataset }: PlanFlags): string[] {
-  const cut = output === undefined ? ['--drop', formatBlocks(removed)] : ['--from', output]
-  const texts = ['--dataset', ...(dataset ?? ['texts.jsonl'])]
-  const check = { command: 'evaluate', model, revision, words: [...texts, ...cut] }
+function suggestNext({ model, strategy, removed, dataset = {} }: Plan, flags: PlanFlags): string[] {
+  const { output, maxLength = dataset.maxLength } = flags
+  const isSaved = output !== undefined
+  const cut = isSaved ? ['--from', output] : ['--drop', formatBlocks(removed)]
+  const { texts: datasetSize, readTexts } = dataset as { texts?: number; readTexts?: number }
+  const options = { dataset: [OWN_TEXTS], ...flags, datasetSize }
+  const others = isSaved || readTexts === undefined ? {} : { datasetSkip: readTexts }
+  const check = formatCommand('evaluate', { options: { ...options, ...others }, own: cut })
+  const isRepaired = strategy === 'repaired'
   return [
-    ...(CHECKED.includes(strategy) ? [] : [formatNextCommand('To check it by perplexity', check)]),
+    ...(CHECKED.includes(strategy) ? [] : [formatTitled('To check it by perplexity', check)]),
     formatNextCut({
-      model,
-      revision,
-      cut: [...cut, ...(strategy === 'repaired' ? ['--repair', ...texts] : [])],
+      options: { ...options, maxLength },
+      cut: [...cut, ...(isRepaired ? ['--repair'] : [])],
+      use: isRepaired ? 'repair' : 'cut',
+      isAdapter: model.base !== undefined,
     }),
   ]
 }

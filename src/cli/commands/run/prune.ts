@@ -15,14 +15,21 @@ import {
   readRepairState,
   repairStatePath,
 } from '../../../jobs/repair/repair-state.js'
+import { EVALUATION_TEXTS } from '../../../jobs/repair/repair-texts.js'
 import { readUses } from '../../../jobs/write-model/find-plan.js'
-import { formatBlocks } from '../../../model/layers/blocks.js'
 import type { PruneResult } from '../../../results/documents/prune-result.js'
 import { joinUses } from '../../../results/documents/text-uses.js'
-import { formatUpload } from '../../../results/prune-command.js'
+import {
+  type CarriedOptions,
+  formatCommand,
+  formatUpload,
+  OWN_TEXTS,
+  READING,
+  TAKEN_OVER,
+} from '../../../results/next-command.js'
 import { openDataset } from '../../../texts/data/dataset.js'
 import { formatTrained } from '../../terminal/healed.js'
-import { formatNextCommand } from '../../terminal/next-command.js'
+import { formatTitled } from '../../terminal/next-command.js'
 import { printDocument, printNote, setQuiet } from '../../terminal/output.js'
 import { createProgress } from '../../terminal/progress.js'
 import { formatPruned } from '../../terminal/pruned.js'
@@ -39,7 +46,8 @@ import { planRemoval, readRemoval } from './removal.js'
 import { readRepairOptions } from './repair-options.js'
 import { runResumable, type StateForm } from './resumable.js'
 import { reportDownload } from './run-hooks.js'
-import { formatTypedCommand } from './typed-command.js'
+import type { Removal } from './saved-cut.js'
+import { formatTypedCommand, formatWrittenCommand } from './typed-command.js'
 
 export async function run(flags: PruneFlags, command: Command): Promise<void> {
   const { quiet = false } = flags
@@ -96,7 +104,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     const running = { ...model, ...pick(flags, ['threads', 'maxMemory']), ...hooks }
     const measures = measuresModels(flags) ? await measurePruned({ ...running, ...pruned, samples }) : {}
     progress.stop()
-    await show(describe(made, measures), flags)
+    await show(describe(made, measures), flags, removal)
   } finally {
     progress.stop()
     interruption.stop()
@@ -112,7 +120,7 @@ function describe(
   return { ...result, ...measures, ...(repair && { repair }), ...(heal && { heal }) }
 }
 
-async function show(written: Shown, flags: PruneFlags): Promise<void> {
+async function show(written: Shown, flags: PruneFlags, removal: Removal): Promise<void> {
   // samples are printed on one line
   const shown = flags.json ? written : withPlainSamples(written)
   await printDocument(shown, flags, ({ repair, heal, ...pruned }) =>
@@ -122,21 +130,33 @@ async function show(written: Shown, flags: PruneFlags): Promise<void> {
       ...(heal && !repair ? [formatTrained(heal)] : []),
       ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
       '',
-      suggestNext(pruned, flags),
+      suggestNext(pruned, flags, removal),
     ].join('\n'),
   )
 }
 
 /** Suggests a command that measures the written model, or that writes it after a dry run. */
-function suggestNext({ dryRun, plan }: PruneResult, flags: PruneFlags): string {
-  const { model, revision, output, dataset = ['texts.jsonl'] } = flags
-  if (dryRun) {
-    const words = ['--drop', formatBlocks(plan.removed), '-o', output]
-    return formatNextCommand('To write it', { command: 'prune', model, revision, words })
+function suggestNext({ dryRun, files }: PruneResult, flags: PruneFlags, { origin }: Removal): string {
+  const { output } = flags
+  if (dryRun) return formatTitled('To write it', formatWrittenCommand())
+  const options = chooseMeasuring(flags, origin?.options)
+  // a graph of another name than usual is not found by itself
+  const file = files.find(({ name }) => name === flags.modelFile)?.name
+  const measure = formatCommand('evaluate', { options: { ...options, model: output, modelFile: file } })
+  return `${formatTitled('To measure it', measure)}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
+}
+
+/** The texts that a repair or a training measures on; if no texts are given, those that the layers were chosen on. */
+function chooseMeasuring(flags: PruneFlags, chosenWith: CarriedOptions = {}): CarriedOptions {
+  const { dataset, evaluateOn, evaluateSize = EVALUATION_TEXTS, maxLength = TAKEN_OVER.prune.maxLength } = flags
+  const given: CarriedOptions = dataset === undefined ? { dataset: OWN_TEXTS, ...chosenWith } : flags
+  return {
+    ...pick(given, Object.keys(READING) as (keyof typeof READING)[]),
+    // those are read from their beginning
+    ...(evaluateOn !== undefined && { dataset: evaluateOn, datasetSkip: undefined }),
+    ...{ datasetSize: evaluateSize, maxLength },
+    ...pick(flags, ['ignoreConfigKey', 'tokenizer', 'threads']),
   }
-  const words = ['--dataset', ...[dataset].flat()]
-  const measure = formatNextCommand('To measure it', { command: 'evaluate', model: output, words })
-  return `${measure}\nTo publish it:\n  ${formatUpload(basename(resolve(output)), output)}`
 }
 
 /** Where a repair keeps the layers that it has fitted. */

@@ -7,7 +7,7 @@ import { writeFilesAtomically } from '../../../base/write-files.js'
 import { estimateHealing, type HealingEstimate } from '../../../jobs/heal/estimate-healing.js'
 import { RECIPE_LIST } from '../../../jobs/library/option-lists.js'
 import { makeRecipe, type RecipeOptions } from '../../../jobs/recipe/recipe.js'
-import { formatCommand } from '../../../results/prune-command.js'
+import { formatCommand } from '../../../results/next-command.js'
 import { nameFlags, printDocument, printWarning, setQuiet } from '../../terminal/output.js'
 import { pick } from './pick.js'
 
@@ -33,7 +33,7 @@ export async function run(flags: RecipeFlags): Promise<void> {
       'Run one of these on a machine with a GPU:',
       `  axolotl train ${quoteForShell(join(flags.output, 'axolotl.yaml'))}`,
       `  python ${quoteForShell(join(flags.output, 'heal.py'))}`,
-      ...formatEstimate(heal, settings, [...nameTexts(flags), '-o', output], flags),
+      ...formatEstimate(heal, settings, formatCommand('heal', { options: flags, last: ['-o', output] })),
     ].join('\n'),
   )
 }
@@ -64,27 +64,16 @@ function describeEpochs(epochs: number, steps: number): string {
   return `about ${count} epochs of the texts${epochs > MANY_EPOCHS ? advice : ''}`
 }
 
-/** The flags that name the texts, those with their defaults omitted. */
-function nameTexts({ dataset, datasetColumn, datasetConfig, datasetSplit }: RecipeFlags): string[] {
-  return [
-    ...['--dataset', ...[dataset].flat()],
-    ...(datasetColumn === undefined || datasetColumn === 'text' ? [] : ['--dataset-column', datasetColumn]),
-    ...(datasetConfig === undefined ? [] : ['--dataset-config', datasetConfig]),
-    ...(datasetSplit === undefined || datasetSplit === 'train' ? [] : ['--dataset-split', datasetSplit]),
-  ]
-}
-
 function formatEstimate(
   heal: HealingEstimate,
   settings: { steps: number; batchSize: number; maxLength: number },
-  words: string[],
-  { model }: RecipeFlags,
+  command: string,
 ): string[] {
   if ('problem' in heal) return [`layerprune heal cannot train it here: ${heal.problem}`]
   const { steps, batchSize, maxLength, seconds, tokensPerSecond } = heal
   const all = settings.steps * settings.batchSize * settings.maxLength
   return [
     `Or train it on this machine, ${steps} steps of ${batchSize} x ${maxLength} tokens in about ${formatDuration(seconds)} (${formatCount(Math.round(tokensPerSecond))} tokens/s; all the steps above would take ${formatDuration(all / tokensPerSecond)}):`,
-    `  ${formatCommand('heal', { model, words })}`,
+    `  ${command}`,
   ]
 }

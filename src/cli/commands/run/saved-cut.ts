@@ -12,6 +12,7 @@ import type { SweepResult } from '../../../results/documents/sweep-result.js'
 import type { TaskResult } from '../../../results/documents/task-result.js'
 import { chosenOn, recordTexts } from '../../../results/documents/text-uses.js'
 import type { ReportedResult } from '../../../results/documents/verification.js'
+import type { CarriedOptions } from '../../../results/next-command.js'
 import { printWarning } from '../../terminal/output.js'
 import { noteRecommendation } from './note-recommendation.js'
 import { pinnedRevision } from './result-files.js'
@@ -34,6 +35,8 @@ interface RemovalOrigin {
   storedDtype?: string | null | undefined
   /** The config's `model_type`, if the file records it. */
   family?: string | undefined
+  /** Of the run that made the file, if it records them. */
+  options?: CarriedOptions | undefined
 }
 
 /**
@@ -58,8 +61,9 @@ export async function readSavedCut(file: string, layersToSkip?: number): Promise
   return takePlan(file, plans[0] ?? prunes[0]!.plan)
 }
 
-function takePlan(file: string, { removed, strategy, scores, dataset, texts, model }: Plan): Removal {
-  const origin = { file, model: model.id, layers: model.layers, family: model.family }
+function takePlan(file: string, { removed, strategy, scores, dataset, texts, model, run }: Plan): Removal {
+  const { id, layers, family } = model
+  const origin = { file, model: id, layers, family, options: run?.options }
   return { blocks: removed, ...{ strategy, scores, dataset, texts }, origin }
 }
 
@@ -71,7 +75,7 @@ function takeRecommended(file: string, sweep: SweepResult): Removal {
     })
   }
   const { removed, strategy, scores, dataset, texts } = plan
-  return { blocks: removed, ...{ strategy, scores, dataset, texts }, origin: describeOrigin(file, sweep.model) }
+  return { blocks: removed, ...{ strategy, scores, dataset, texts }, origin: describeOrigin(file, sweep) }
 }
 
 /** Cuts of different sizes have no order: the smallest would always be taken. */
@@ -98,10 +102,10 @@ function takeCandidate(file: string, measured: EvaluationResult | TaskResult, la
     ...('perplexity' in measured && Number.isFinite(perplexity)
       ? {
           scores: { perplexity, wholePerplexity: measured.perplexity },
-          texts: chosenOn(recordTexts(measured.dataset, measured.settings)),
+          texts: chosenOn(...(measured.chosenOn ?? []), recordTexts(measured.dataset, measured.settings)),
         }
       : {}),
-    origin: describeOrigin(file, measured.model),
+    origin: describeOrigin(file, measured),
   }
 }
 
@@ -112,7 +116,7 @@ function takeBlock(file: string, saved: ReportedResult, layersToSkip: number | u
   assertBlockSize(n, model.layers)
   if (partial) printWarning(`${file} comes from an interrupted run`)
   if (shard) printWarning(`${file} covers only shard ${shard.index} of ${shard.count}`)
-  const origin = describeOrigin(file, model)
+  const origin = describeOrigin(file, saved)
   const verified = takeVerifiedBlock(file, saved, n)
   if (verified !== undefined) return { ...verified, origin }
   const { dataset, settings } = saved
@@ -137,7 +141,7 @@ function takeBlock(file: string, saved: ReportedResult, layersToSkip: number | u
 }
 
 /** Where a cut comes from; a plan records less of its model than a result. */
-function describeOrigin(file: string, model: ReportedResult['model']): RemovalOrigin {
+function describeOrigin(file: string, { model, run }: Pick<ReportedResult, 'model' | 'run'>): RemovalOrigin {
   return {
     file,
     model: model.id,
@@ -145,6 +149,7 @@ function describeOrigin(file: string, model: ReportedResult['model']): RemovalOr
     layers: model.layers,
     storedDtype: model.checkpointDtype,
     family: model.family,
+    options: run?.options,
   }
 }
 

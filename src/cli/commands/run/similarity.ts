@@ -82,7 +82,7 @@ async function measureInto(folder: ClaimedFolder, given: SimilarityFlags): Promi
     for (const path of plots) {
       await writeFileAtomically(path, await plotting!.drawPlot(result, path, { kind: 'heatmap' }))
     }
-    await showResult(verified, flags, written, adviseCheck(result, flags, rate))
+    await showResult(verified, flags, written, { options: given, advice: adviseCheck(result, flags, rate) })
     for (const path of plots) printNote(`wrote ${path}`)
   } finally {
     progress.stop()

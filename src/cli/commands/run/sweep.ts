@@ -7,6 +7,7 @@ import type { SweepProgress } from '../../../jobs/sweep/progress.js'
 import { sweepCuts } from '../../../jobs/sweep/sweep.js'
 import { planRecommended } from '../../../results/documents/recommended-plan.js'
 import type { SweepResult } from '../../../results/documents/sweep-result.js'
+import { type CarriedOptions, TAKEN_OVER } from '../../../results/next-command.js'
 import { formatSweepCsv } from '../../../results/report/csv.js'
 import { drawSweep } from '../../../results/report/sweep-svg.js'
 import { formatNextCut } from '../../terminal/next-command.js'
@@ -64,7 +65,7 @@ async function sweepInto(folder: ClaimedFolder, flags: SweepFlags): Promise<void
       }),
     )
     const result = { ...swept, run }
-    await showSweep(result, flags, await writeSweepFiles(folder, result))
+    await showSweep(result, flags, await writeSweepFiles(folder, result), { options: flags })
   })
 }
 
@@ -79,17 +80,24 @@ export async function writeSweepFiles(folder: ClaimedFolder, sweep: SweepResult)
   return folder.write(files)
 }
 
+/** What the next command is made of: the options of the run, and whether it measured the cuts in parts. */
+interface SweepOrigin {
+  options: CarriedOptions
+  isMerged?: boolean
+}
+
 /** Prints a sweep as a table or as JSON, then the next command and the files written. */
 export async function showSweep(
   sweep: SweepResult,
-  flags: { json?: boolean; output: string; dataset?: string[] },
+  flags: { json?: boolean; output: string },
   files: string[],
+  origin: SweepOrigin,
 ): Promise<void> {
   await printDocument(flags.json ? sweep : withPlainSamples(sweep), flags, (shown, window) =>
     [
       formatSweep(shown, window),
       ...(shown.samples?.length ? [formatSamples(shown.samples)] : []),
-      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, flags)]),
+      ...(shown.recommended === null ? [] : [formatCutOfSweep(shown, flags.output, origin)]),
     ].join('\n\n'),
   )
   printNote(`wrote ${formatList(files)} to ${flags.output}`)
@@ -97,25 +105,27 @@ export async function showSweep(
 
 /** The command for the recommended cut, with --repair if it was measured so, and with --samples for merged shards. */
 function formatCutOfSweep(
-  { model, dataset, candidates }: SweepResult,
-  { output, dataset: texts }: { output: string; dataset?: string[] },
+  { model, settings, candidates }: SweepResult,
+  output: string,
+  { options, isMerged = false }: SweepOrigin,
 ): string {
+  const { maxLength } = settings
+  const { datasetSize = TAKEN_OVER.sweep.datasetSize } = options
   const isRepaired = candidates.some(({ repaired }) => repaired !== undefined)
-  const isMerged = texts === undefined
-  const cut = [
-    ...['--from', join(output, 'plan.json')],
-    ...(isRepaired ? ['--repair'] : []),
-    ...(isRepaired || isMerged ? ['--dataset', ...(texts ?? namesOf(dataset))] : []),
-    ...(isMerged ? ['--samples', '3'] : []),
-  ]
   return formatNextCut(
-    { model: model.id, revision: model.askedRevision, cut },
+    {
+      options: { ...options, datasetSize, maxLength },
+      cut: [
+        ...['--from', join(output, 'plan.json')],
+        ...(isRepaired ? ['--repair'] : []),
+        ...(isMerged ? ['--samples', '3'] : []),
+      ],
+      use: isRepaired ? 'repair' : isMerged ? 'samples' : 'cut',
+      file: model.file,
+      isAdapter: model.base !== undefined,
+    },
     isMerged ? 'To make the cut, and see what the whole and the cut model say' : undefined,
   )
-}
-
-function namesOf({ id, shares }: SweepResult['dataset']): string[] {
-  return shares?.map((part) => `${part.id}:${part.share}`) ?? [id]
 }
 
 function nameSweep({ shard }: Pick<SweepFlags, 'shard'>): string {

@@ -8,7 +8,12 @@ const DRY_RUN = '--dry-run'
 
 /** The command line as typed, for a model card: without the private parts of paths and addresses. */
 export function formatTypedCommand(words = process.argv.slice(2)): string {
-  return ['layerprune', ...words.filter((word) => word !== DRY_RUN).map(withoutPlace)].map(quoteForShell).join(' ')
+  return formatWrittenCommand(words.map(withoutPlace))
+}
+
+/** The command line as typed, but so that it writes what it makes. */
+export function formatWrittenCommand(words = process.argv.slice(2)): string {
+  return ['layerprune', ...words.filter((word) => word !== DRY_RUN)].map(quoteForShell).join(' ')
 }
 
 function withoutPlace(word: string): string {
