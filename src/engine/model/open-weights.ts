@@ -26,6 +26,11 @@ import type { LocatedAdapter, LocatedModel } from './locate-model.js'
 export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   /** Its weights are in their files and not read yet; before it runs, `prepareModel` checks or quantises them. */
   decoder: DecoderGraph
+  /**
+   * The decoder as a graph whose runs continue texts, see `BuildOptions`; omitted if the graph was read, or computes in
+   * int8.
+   */
+  buildContinued?: (() => DecoderGraph) | undefined
   precision: GraphPrecision
   format: ChosenWeights['format']
   /** How its weights are stored if they are no plain numbers. */
@@ -40,7 +45,10 @@ export interface Model extends Omit<LocatedModel, 'source' | 'gguf'> {
   isChecked?: false
 }
 
-type Opened = Pick<Model, 'decoder' | 'precision' | 'format' | 'file' | 'packing' | 'weightFiles' | 'tensors'>
+type Opened = Pick<
+  Model,
+  'decoder' | 'buildContinued' | 'precision' | 'format' | 'file' | 'packing' | 'weightFiles' | 'tensors'
+>
 type Computed = Extract<ChosenWeights, { computedIn: unknown }>
 type Graph = Extract<ChosenWeights, { format: 'onnx' }>
 
@@ -121,7 +129,12 @@ function openCheckpoint(
   const packing = describePacking(packed.form, packed.tensors.values())
   const weightFiles = listWeightFiles(built)
   const precision = { dtype: computedIn, sharesScaleInBatch: false }
-  const opened = { precision, format, file, packing, weightFiles, tensors }
+  const castsPerRun = computedIn !== 'fp32'
+  const buildContinued =
+    computedIn === 'q8'
+      ? undefined
+      : () => ({ ...(castsPerRun && { castsPerRun }), ...buildDecoder(config, checkpoint, { continued: true }) })
+  const opened = { buildContinued, precision, format, file, packing, weightFiles, tensors }
   switch (computedIn) {
     case 'fp32':
       return { ...opened, decoder: built }

@@ -59,17 +59,17 @@ function assertFits({ decoder, config }: Model, maxMemory: number | undefined): 
 async function compare(model: Model, options: ComparisonOptions): Promise<Measures> {
   const { removed, samples, threads, device = 'cpu', signal } = options
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
-  const runner = await openNextToken(model, removed, { threads, device })
   try {
+    const runner = await openNextToken(model, removed, { threads, device })
     const { tokens, tokensPerSecond } = await measurePrefill(runner, [[], removed], {
       maxTokens: mostTokens(model),
       tokenRows: countTokenRows(model.decoder.model.graph),
       signal,
       onProgress: options.onProgress,
-    })
+    }).finally(() => runner.close())
     const [whole, pruned] = tokensPerSecond as [number, number]
     const runs = { ...options, pruned: samples && (await openTrained(options)) }
-    const write = (of: SampleOptions) => writeSamples({ model, runner, tokenizer }, of, runs)
+    const write = (of: SampleOptions) => writeSamples({ model, tokenizer }, of, runs)
     let written = samples === undefined ? [] : await write(samples)
     if (samples !== undefined && samples.skip > 0 && written.length === 0) {
       options.onNote?.(
@@ -80,7 +80,6 @@ async function compare(model: Model, options: ComparisonOptions): Promise<Measur
     return { tokensPerSecond: { whole, pruned, tokens }, samples: written }
   } finally {
     tokenizer.close()
-    await runner.close()
   }
 }
 

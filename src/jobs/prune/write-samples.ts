@@ -2,7 +2,6 @@ import type { OnProgress } from '../../base/progress.js'
 import type { Model } from '../../engine/model.js'
 import type { SessionOptions } from '../../engine/sessions/session.js'
 import type { Replacement } from '../../files/weights/replacement.js'
-import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { Block } from '../../model/layers/block.js'
 import type { Sample } from '../../results/documents/prune-result.js'
 import { openDataset } from '../../texts/data/dataset.js'
@@ -10,9 +9,8 @@ import type { DatasetOptions } from '../../texts/data/dataset-options.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import type { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
+import { continueTexts } from '../evaluate/continue-texts.js'
 import { readEndTokens } from '../evaluate/end-tokens.js'
-import { generateGreedy } from '../evaluate/generate-greedy.js'
-import { type NextToken, openNextToken } from '../evaluate/next-token.js'
 import { mostTokens } from '../run/length-limits.js'
 
 export interface SampleOptions extends DatasetOptions {
@@ -32,10 +30,9 @@ export interface WritingOptions extends Partial<SessionOptions> {
   onProgress?: OnProgress | undefined
 }
 
-/** A model that is opened to predict next tokens. */
+/** A model with its tokenizer. */
 export interface SampledModel {
   model: Model
-  runner: NextToken
   tokenizer: TokenizerProcess
 }
 
@@ -47,7 +44,7 @@ const LEAST_TOKENS = 8
 
 /** @throws LayerpruneError if the texts cannot be read */
 export async function writeSamples(
-  { model, runner, tokenizer }: SampledModel,
+  { model, tokenizer }: SampledModel,
   samples: SampleOptions,
   { removed, replacements, pruned: given, threads, device = 'cpu', signal, onProgress }: WritingOptions,
 ): Promise<Sample[]> {
@@ -56,38 +53,27 @@ export async function writeSamples(
   const longest = longestOf(beginnings)
   const tokens = Math.min(CONTINUATION_TOKENS, mostTokens(model) - longest)
   const endTokens = await readEndTokens(model)
-  // each run has all tokens before it
-  const workOf = (ofText: number) => ofText * longest + (ofText * (ofText + 1)) / 2
-  const write = (runner: NextToken, removed: Block[], before: number) => {
+  const total = 2 * tokens * beginnings.length
+  const write = (written: Model, cut: Pick<WritingOptions, 'removed' | 'replacements'>, before: number) => {
     const report = (done: number) =>
-      onProgress?.({
-        ...{ phase: 'samples', unit: 'token', isMost: true },
-        done: before * beginnings.length + done,
-        total: 2 * tokens * beginnings.length,
-        share: (workOf(before) + workOf(done / beginnings.length)) / (2 * workOf(tokens)),
-      })
+      onProgress?.({ ...{ phase: 'samples', unit: 'token', isMost: true }, done: before + done, total })
     report(0)
-    return generateGreedy(runner, beginnings, { ...{ removed, tokens, endTokens, signal }, onTokens: report })
+    const options = { ...cut, ...{ threads, device, tokens, endTokens, signal }, onTokens: report }
+    return continueTexts(written, beginnings, options)
   }
-  const whole = await write(runner, [], 0)
-  const repaired = replacements && { ...model, decoder: replaceWeights(model.decoder, replacements) }
-  const [other, cut] = given ? [given, []] : [repaired, removed]
-  const prunedRunner = other ? await openNextToken(other, cut, { threads, device }) : runner
-  try {
-    const pruned = await write(prunedRunner, cut, tokens)
-    return await Promise.all(
-      beginnings.map(
-        async ({ origin, ids }, index): Promise<Sample> => ({
-          origin,
-          beginning: await tokenizer.decode(ids),
-          whole: await decodeAfter(tokenizer, ids, whole[index]!),
-          pruned: await decodeAfter(tokenizer, ids, pruned[index]!),
-        }),
-      ),
-    )
-  } finally {
-    if (prunedRunner !== runner) await prunedRunner.close()
-  }
+  const whole = await write(model, { removed: [] }, 0)
+  const [other, cut] = given ? [given, { removed: [] }] : [model, { removed, replacements }]
+  const pruned = await write(other, cut, total / 2)
+  return Promise.all(
+    beginnings.map(
+      async ({ origin, ids }, index): Promise<Sample> => ({
+        origin,
+        beginning: await tokenizer.decode(ids),
+        whole: await decodeAfter(tokenizer, ids, whole[index]!),
+        pruned: await decodeAfter(tokenizer, ids, pruned[index]!),
+      }),
+    ),
+  )
 }
 
 /** The beginnings of the first texts that are long enough, at most half of each. */

@@ -4,7 +4,6 @@ import { openModel, prepareModel } from '../../engine/model.js'
 import type { Block } from '../../model/layers/block.js'
 import type { Sample } from '../../results/documents/prune-result.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
-import { openNextToken } from '../evaluate/next-token.js'
 import { writeSamples } from '../prune/write-samples.js'
 import type { SweepSettings } from './options.js'
 
@@ -17,10 +16,9 @@ export async function sampleCut(settings: SweepSettings, removed: Block[], count
     onProgress,
   })
   const tokenizer = new TokenizerProcess(model.tokenizer, signal)
-  const runner = await openNextToken(model, removed, { threads, device })
   try {
     const written = await writeSamples(
-      { model, runner, tokenizer },
+      { model, tokenizer },
       { ...settings, count, skip },
       { removed, threads, device, signal, onProgress },
     )
@@ -34,6 +32,5 @@ export async function sampleCut(settings: SweepSettings, removed: Block[], count
     throw signal?.aborted ? new InterruptedError('while samples were written') : cause
   } finally {
     tokenizer.close()
-    await runner.close()
   }
 }

@@ -1,5 +1,6 @@
 import type { Attention, HeadNorm } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { extendKeysAndValues, writeCachedAttention } from './cached-attention.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDifferentialAttention } from './differential-attention.js'
@@ -28,15 +29,42 @@ export function writeAttention(
 /** The heads' outputs before gate and output product, [batch, tokens, heads * head size]. */
 function writeMixed(writer: DecoderWriter, attention: Attention, inputs: QueryKeyValue, shared: SharedInputs): string {
   const { heads, differential } = attention
+  if (shared.shape.continued !== null) return writeContinued(writer, attention, inputs, shared)
   if (isFused(attention, shared.shape)) {
     return writeFusedAttention(writer, attention, inputs, shared.lengths())
   }
   const spans = shared.spans(attention)
   if (differential !== null) {
-    return writeDifferentialAttention(writer, { ...attention, differential }, inputs, spans)
+    return writeDifferentialAttention(
+      writer,
+      { ...attention, differential },
+      { value: inputs.value, axis: 2 },
+      (value) => writeCausalAttention(writer, attention, { ...inputs, value }, spans),
+    )
   }
   const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
   return writeCausalAttention(writer, attention, { ...inputs, sinks }, spans)
+}
+
+/** As `writeMixed`, with all keys and values as `extendKeysAndValues` returns them. */
+function writeContinued(
+  writer: DecoderWriter,
+  attention: Attention,
+  inputs: QueryKeyValue,
+  shared: SharedInputs,
+): string {
+  const { heads, differential } = attention
+  const bias = shared.continuedBias(attention)
+  if (differential !== null) {
+    return writeDifferentialAttention(
+      writer,
+      { ...attention, differential },
+      { value: inputs.value, axis: 1 },
+      (value) => writeCachedAttention(writer, attention, { ...inputs, value }, bias),
+    )
+  }
+  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
+  return writeCachedAttention(writer, attention, { ...inputs, sinks }, bias)
 }
 
 /** Queries, keys and values, normed and rotated; keys and values may come from an earlier layer. */
@@ -53,7 +81,9 @@ function writeQueryKeyValue(
     const rotated = rotate(writer, attention, shared, normed, heads)
     return { query: rotated, ...shared.keysAndValues(sharing!.kind), gate: null }
   }
-  const own = finishProducts(writer, attention, writeProjections(writer, attention, projections, input), shared)
+  const { continued } = shared.shape
+  const added = finishProducts(writer, attention, writeProjections(writer, attention, projections, input), shared)
+  const own = continued === null ? added : { ...added, ...extendKeysAndValues(writer, continued, attention, added) }
   if (sharing !== null) shared.keep(sharing.kind, own)
   return own
 }

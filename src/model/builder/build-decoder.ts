@@ -39,6 +39,8 @@ export interface BuildOptions {
    * gradients.
    */
   longest?: number | undefined
+  /** Whether each run continues the texts of earlier ones, which are padded on the left: see `caches.ts`. */
+  continued?: boolean | undefined
 }
 
 /** For longer texts fused attention is faster than spans. */
@@ -55,7 +57,7 @@ const LONG_TOKENS = 1024
 export function buildDecoder(
   config: ModelConfig,
   checkpoint: SafetensorsCheckpoint,
-  { trees = false, longest = 0 }: BuildOptions = {},
+  { trees = false, longest = 0, continued = false }: BuildOptions = {},
 ): DecoderGraph {
   const family = findFamily(config)
   const { tensors, changed } = readLogicalTensors(config.raw, checkpoint)
@@ -66,6 +68,7 @@ export function buildDecoder(
   const { model, states } = writeDecoder(writer, description, {
     areTrees: trees && canReadTrees(description),
     areLong: longest > LONG_TOKENS,
+    areContinued: continued,
   })
   writer.weights.assertAllUsed(layout.owns, description.extras)
   writer.weights.assertUsed(changed)
@@ -75,8 +78,18 @@ export function buildDecoder(
     weightsFolder: folder,
     states,
     indexTopK: description.indexTopK,
+    ...(continued && findSwitch(description)),
     ...(packed.size > 0 && { packed, castsPerRun: true }),
   }
+}
+
+/** The least number of tokens after which a rope of the decoder takes other frequencies. */
+function findSwitch({ layers }: Decoder): Pick<DecoderGraph, 'switchesAfter'> {
+  const limits = layers.flatMap(({ mixer }) => {
+    const rope = mixer?.kind === 'attention' || mixer?.kind === 'latent' ? mixer.rope : null
+    return rope?.frequencies.kind === 'two sets' ? [rope.frequencies.longestShort] : []
+  })
+  return limits.length === 0 ? {} : { switchesAfter: Math.min(...limits) }
 }
 
 /**

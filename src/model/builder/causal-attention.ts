@@ -70,7 +70,7 @@ function seesAll({ window, chunk }: SpanForm): boolean {
 }
 
 /** Form of an attention; `valueDim` is `headDim` if omitted. */
-type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'softcap'> & {
+export type AttentionForm = Pick<Attention, 'heads' | 'kvHeads' | 'headDim' | 'scale' | 'softcap'> & {
   valueDim?: number
 }
 
@@ -130,7 +130,7 @@ export function writeCausalAttention(
  * The share of the scores in a softmax over scores and a sink, [batch, heads, queries, 1]:
  * sigmoid(logsumexp(scores) - sink).
  */
-function writeShare(writer: GraphWriter, scores: string, sinks: string, heads: number): string {
+export function writeShare(writer: GraphWriter, scores: string, sinks: string, heads: number): string {
   const sum = writer.op('ReduceLogSumExp', [scores, writer.integers([-1])], { keepdims: 1 })
   const perHead = writer.op('Reshape', [sum, writer.integers([0, heads, -1, 1])])
   const sink = writer.op('Reshape', [sinks, writer.integers([heads, 1, 1])])

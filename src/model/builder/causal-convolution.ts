@@ -1,11 +1,13 @@
 import type { Convolution, ShortConvolution } from '../families/describe/description.js'
+import { type ContinuedTexts, clearPadding } from './caches.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
+import type { SharedInputs } from './shared-inputs.js'
 
 /**
  * Writes a causal depthwise convolution: [batch, tokens, channels] to the same shape.
  *
- * Texts are padded on the right, so no token of a text sees padding.
+ * Without caches, texts are padded on the right, so no token of a text sees padding.
  * @param activation applied to the result by the same node
  */
 export function writeCausalConvolution(
@@ -13,12 +15,21 @@ export function writeCausalConvolution(
   convolution: Convolution,
   input: string,
   activation: 'silu' | 'none',
+  continued: ContinuedTexts | null,
 ): string {
-  const { bias, channels } = convolution
-  const inputs = [writer.op('Transpose', [input], { perm: [0, 2, 1] }), readKernels(writer, convolution)]
-  if (bias !== null) inputs.push(writer.weights.float(bias, [channels]))
-  const [convolved] = writer.ops('CausalConvWithState', inputs, 2, { activation })
-  return writer.op('Transpose', [convolved!], { perm: [0, 2, 1] })
+  const { bias, channels, size } = convolution
+  const real = clearPadding(writer, continued, input)
+  const inputs = [
+    writer.op('Transpose', [real], { perm: [0, 2, 1] }),
+    readKernels(writer, convolution),
+    bias === null ? '' : writer.weights.float(bias, [channels]),
+  ]
+  const write = (past: string) => {
+    const given = past === '' && bias === null ? inputs.slice(0, 2) : past === '' ? inputs : [...inputs, past]
+    return writer.ops('CausalConvWithState', given, 2, { activation }) as [string, string]
+  }
+  const convolved = continued === null ? write('')[0] : continued.caches.replace('conv', [channels, size - 1], write)
+  return writer.op('Transpose', [convolved], { perm: [0, 2, 1] })
 }
 
 /** float32 [channels, 1, size]; checkpoints can split the channels among several tensors. */
@@ -33,7 +44,12 @@ function readKernels(writer: DecoderWriter, { weights, channels, size }: Convolu
 }
 
 /** Writes a gated short convolution: [batch, tokens, hidden] to the same shape. */
-export function writeShortConvolution(writer: DecoderWriter, mixer: ShortConvolution, input: string): string {
+export function writeShortConvolution(
+  writer: DecoderWriter,
+  mixer: ShortConvolution,
+  input: string,
+  { shape }: SharedInputs,
+): string {
   const width = mixer.inputs.outputs / 3
   const [before, after, value] = writer.ops(
     'Split',
@@ -42,6 +58,6 @@ export function writeShortConvolution(writer: DecoderWriter, mixer: ShortConvolu
     { axis: -1 },
   )
   const gated = writer.op('Mul', [before!, value!])
-  const convolved = writeCausalConvolution(writer, mixer.convolution, gated, 'none')
+  const convolved = writeCausalConvolution(writer, mixer.convolution, gated, 'none', shape.continued)
   return writeLinear(writer, mixer.output, writer.op('Mul', [after!, convolved]))
 }

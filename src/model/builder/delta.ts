@@ -3,7 +3,9 @@ import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
+import { writeLinearRecurrence } from './linear-recurrence.js'
 import { writeNorm, writeRmsNorm } from './norm.js'
+import type { SharedInputs } from './shared-inputs.js'
 
 /** Added to the squared length of queries and keys before they are scaled to length 1. */
 const LENGTH_EPSILON = 1e-6
@@ -18,7 +20,12 @@ interface DeltaInputs {
 }
 
 /** Writes linear attention by the gated delta rule: [batch, tokens, hidden] to the same shape. */
-export function writeDelta(writer: DecoderWriter, delta: GatedDeltaNet, input: string): string {
+export function writeDelta(
+  writer: DecoderWriter,
+  delta: GatedDeltaNet,
+  input: string,
+  { shape }: SharedInputs,
+): string {
   const { keyHeads, valueHeads, keyDim, valueDim, norm, betaScale } = delta
   const inputs = writeInputs(writer, delta, input)
   const isSilu = delta.activation === 'silu'
@@ -27,31 +34,29 @@ export function writeDelta(writer: DecoderWriter, delta: GatedDeltaNet, input: s
     delta.convolution,
     inputs.queriesKeysValues,
     isSilu ? 'silu' : 'none',
+    shape.continued,
   )
   const active = isSilu ? convolved : writeActivation(writer, delta.activation, convolved)
   const keys = keyHeads * keyDim
   const [query, key, value] = split(writer, active, [keys, keys, valueHeads * valueDim])
   const sigmoid = writer.op('Sigmoid', [inputs.beta])
   const beta = betaScale === 1 ? sigmoid : writer.op('Mul', [sigmoid, writer.float(betaScale)])
-  const [attended] = writer.ops(
-    'LinearAttention',
-    [
-      scaleToLength1(writer, delta, query!),
-      scaleToLength1(writer, delta, key!),
-      value!,
-      '',
-      writeDecay(writer, delta, inputs.decay),
-      beta,
-    ],
-    2,
+  const attended = writeLinearRecurrence(
+    writer,
     {
-      q_num_heads: keyHeads,
-      kv_num_heads: valueHeads,
-      update_rule: 'gated_delta',
-      scale: { float: keyDim ** -0.5 },
+      query: scaleToLength1(writer, delta, query!),
+      key: scaleToLength1(writer, delta, key!),
+      value: value!,
+      decay: writeDecay(writer, delta, inputs.decay),
+      beta,
     },
+    {
+      ...{ queryHeads: keyHeads, heads: valueHeads, state: [keyDim, valueDim] },
+      ...{ rule: 'gated_delta', scale: keyDim ** -0.5, kind: 'recurrent' },
+    },
+    shape.continued,
   )
-  const perHead = writer.op('Reshape', [attended!, writer.integers([0, 0, valueHeads, valueDim])])
+  const perHead = writer.op('Reshape', [attended, writer.integers([0, 0, valueHeads, valueDim])])
   const normed = writer.op('Reshape', [
     writeNorm(writer, norm, perHead),
     writer.integers([0, 0, valueHeads * valueDim]),

@@ -1,27 +1,26 @@
 import type { Attention, Differential } from '../families/describe/description.js'
-import { type Spans, writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeNorm } from './norm.js'
-import type { QueryKeyValue } from './projections.js'
 
 /**
  * Differential attention (Ye et al. 2024, arXiv 2410.05258) as transformers computes it: head i is paired with head
  * i + heads / 2, which is subtracted from it. Half of each output comes from the values of the first half of the key
  * heads, the other half from those of the second.
- * @returns in the shape of the queries, [batch, tokens, heads * head size]
+ * @param values  of all heads, and the axis of the heads, whose length is heads * head size if it is the last
+ * @param attend  gives the means of such values, [batch, tokens, heads * head size]
+ * @returns [batch, tokens, heads * head size]
  */
 export function writeDifferentialAttention(
   writer: DecoderWriter,
   attention: Attention & { differential: Differential },
-  { query, key, value }: QueryKeyValue,
-  spans: Spans,
+  { value, axis }: { value: string; axis: 1 | 2 },
+  attend: (value: string) => string,
 ): string {
   const { heads, kvHeads, headDim, differential } = attention
-  const halfSize = (kvHeads / 2) * headDim
-  const halves = writer.ops('Split', [value, writer.integers([halfSize, halfSize])], 2, { axis: 2 })
+  const halfSize = (kvHeads / 2) * (axis === 2 ? headDim : 1)
+  const halves = writer.ops('Split', [value, writer.integers([halfSize, halfSize])], 2, { axis })
   const perHead = halves.map((half) => {
-    const values = writer.op('Concat', [half, half], { axis: 2 })
-    const mixed = writeCausalAttention(writer, attention, { query, key, value: values }, spans)
+    const mixed = attend(writer.op('Concat', [half, half], { axis }))
     return writer.op('Reshape', [mixed, writer.integers([0, 0, heads, headDim])])
   })
   const outputs = writer.op('Concat', perHead, { axis: 3 })

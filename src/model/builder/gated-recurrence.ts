@@ -2,7 +2,8 @@ import type { BlockProduct, GatedRecurrence } from '../families/describe/descrip
 import { writeCausalConvolution } from './causal-convolution.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
-import type { TokenShape } from './rope.js'
+import { writeLinearRecurrence } from './linear-recurrence.js'
+import { type TokenShape, writePositions } from './rope.js'
 import type { SharedInputs } from './shared-inputs.js'
 
 /** Writes Griffin's recurrent block: [batch, tokens, hidden] to the same shape. */
@@ -13,7 +14,13 @@ export function writeGatedRecurrence(
   { shape }: SharedInputs,
 ): string {
   const { convolution, channels, activation } = recurrence
-  const x = writeCausalConvolution(writer, convolution, writeLinear(writer, recurrence.input, input), 'none')
+  const x = writeCausalConvolution(
+    writer,
+    convolution,
+    writeLinear(writer, recurrence.input, input),
+    'none',
+    shape.continued,
+  )
   const decay = writeDecay(writer, recurrence, x)
   const gated = writer.op('Mul', [x, writeBlockGate(writer, recurrence, recurrence.inputGate, x)])
   const added = writer.op('Mul', [gated, writeInputFactor(writer, decay, shape)])
@@ -23,14 +30,14 @@ export function writeGatedRecurrence(
     writer.floats([1], [1, 1, 1]),
     writer.op('Concat', [writer.op('Shape', [shape.inputIds]), writer.integers([1])], { axis: 0 }),
   ])
-  const [states] = writer.ops('LinearAttention', [ones, ones, added, '', decay], 2, {
-    q_num_heads: 1,
-    kv_num_heads: channels,
-    update_rule: 'gated',
-    scale: { float: 1 },
-  })
+  const states = writeLinearRecurrence(
+    writer,
+    { query: ones, key: ones, value: added, decay },
+    { queryHeads: 1, heads: channels, state: [1, 1], rule: 'gated', scale: 1, kind: 'recurrent' },
+    shape.continued,
+  )
   const gate = writeActivation(writer, activation, writeLinear(writer, recurrence.gate, input))
-  return writeLinear(writer, recurrence.output, writer.op('Mul', [states!, gate]))
+  return writeLinear(writer, recurrence.output, writer.op('Mul', [states, gate]))
 }
 
 /** Logarithm of the factor on each channel's state: [batch, tokens, channels]. */
@@ -42,12 +49,12 @@ function writeDecay(writer: DecoderWriter, recurrence: GatedRecurrence, x: strin
 }
 
 /** sqrt(1 - decay^2), but 1 for the first token: [batch, tokens, channels]. */
-function writeInputFactor(writer: DecoderWriter, decay: string, { tokens }: TokenShape): string {
+function writeInputFactor(writer: DecoderWriter, decay: string, shape: TokenShape): string {
   const squared = writer.op('Exp', [writer.op('Mul', [decay, writer.float(2)])])
   const factor = writer.op('Sqrt', [writer.op('Sub', [writer.float(1), squared])])
-  const positions = writer.op('Range', [writer.integers([0], []), tokens, writer.integers([1], [])])
+  const positions = writePositions(writer, shape, 0)
   const isFirst = writer.op('Equal', [
-    writer.op('Unsqueeze', [positions, writer.integers([1])]),
+    writer.op('Unsqueeze', [positions, writer.integers([-1])]),
     writer.integers([0], []),
   ])
   return writer.op('Where', [isFirst, writer.float(1), factor])

@@ -1,5 +1,6 @@
 import type { LatentAttention, Linear } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
+import { extendKeysAndValues, writeCachedAttention } from './cached-attention.js'
 import { writeCausalAttention } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
@@ -17,12 +18,19 @@ export function writeLatentAttention(
 ): string {
   const { heads, ownDim, sharedDim, valueDim, scale, gate } = attention
   const form = { heads, kvHeads: heads, headDim: ownDim + sharedDim, valueDim, scale, softcap: null }
-  const spans = shared.spans({ heads, kvHeads: heads, window: null, chunk: null, alibi: null })
-  const inputs = {
-    query: writeQuery(writer, attention, input, shared),
-    ...writeKeysAndValues(writer, attention, input, shared),
-  }
-  const mixed = writeCausalAttention(writer, form, inputs, spans)
+  const seen = { heads, kvHeads: heads, window: null, chunk: null, alibi: null }
+  const query = writeQuery(writer, attention, input, shared)
+  const added = writeKeysAndValues(writer, attention, input, shared)
+  const { continued } = shared.shape
+  const mixed =
+    continued === null
+      ? writeCausalAttention(writer, form, { query, ...added }, shared.spans(seen))
+      : writeCachedAttention(
+          writer,
+          form,
+          { query, ...extendKeysAndValues(writer, continued, form, added) },
+          shared.continuedBias(seen),
+        )
   const gated = gate === null ? mixed : writeHeadGate(writer, gate, input, mixed, [heads, valueDim])
   return writeLinear(writer, attention.output, gated)
 }

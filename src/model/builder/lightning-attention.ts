@@ -1,9 +1,12 @@
 import type { LightningAttention } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
+import type { ContinuedTexts } from './caches.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeLinear } from './linear.js'
+import { writeLinearRecurrence } from './linear-recurrence.js'
 import { writeNorm } from './norm.js'
+import type { TokenShape } from './rope.js'
 import type { SharedInputs } from './shared-inputs.js'
 
 /** int64 scalars: tokens per text, tokens per block, number of blocks. */
@@ -36,8 +39,19 @@ export function writeLightningAttention(
   input: string,
   { shape }: SharedInputs,
 ): string {
+  const attended =
+    shape.continued === null
+      ? writeInBlocks(writer, lightning, input, shape.tokens)
+      : writeByToken(writer, lightning, input, shape, shape.continued)
+  const gate = writer.op('Sigmoid', [writeLinear(writer, lightning.gate, input)])
+  const gated = writer.op('Mul', [writeNorm(writer, lightning.norm, attended), gate])
+  return writeLinear(writer, lightning.output, gated)
+}
+
+/** The heads' outputs, [batch, tokens, heads * head size]. */
+function writeInBlocks(writer: DecoderWriter, lightning: LightningAttention, input: string, tokens: string): string {
   const { heads, headDim } = lightning
-  const blocks = writeBlocks(writer, shape.tokens, lightning.block)
+  const blocks = writeBlocks(writer, tokens, lightning.block)
   const decays = writeDecays(writer, lightning, blocks)
   const [query, key, value] = writeInputs(writer, lightning, input, blocks)
   const turned = writer.op('Transpose', [key], { perm: [0, 1, 2, 4, 3] })
@@ -49,15 +63,47 @@ export function writeLightningAttention(
   const older = writer.op('MatMul', [writer.op('Mul', [query, decays.queries]), states])
   const byToken = writer.op('Transpose', [writer.op('Add', [own, older])], { perm: [0, 2, 3, 1, 4] })
   const padded = writer.op('Reshape', [byToken, writer.integers([0, -1, 1, heads * headDim])])
-  const attended = writer.op('Slice', [
+  return writer.op('Slice', [
     writer.op('Squeeze', [padded, writer.integers([2])]),
     writer.integers([0]),
     asList(writer, blocks.tokens),
     writer.integers([1]),
   ])
-  const gate = writer.op('Sigmoid', [writeLinear(writer, lightning.gate, input)])
-  const gated = writer.op('Mul', [writeNorm(writer, lightning.norm, attended), gate])
-  return writeLinear(writer, lightning.output, gated)
+}
+
+/** The same as a recurrence, which continues from the state of earlier runs. */
+function writeByToken(
+  writer: DecoderWriter,
+  { packed, activation, heads, headDim, block, decay }: LightningAttention,
+  input: string,
+  { inputIds }: TokenShape,
+  continued: ContinuedTexts,
+): string {
+  const active = writeActivation(writer, activation, writeLinear(writer, packed, input))
+  const perHead = writer.op('Reshape', [active, writer.integers([0, 0, heads, 3 * headDim])])
+  const [query, key, value] = writer
+    .ops('Split', [perHead, writer.integers([headDim, headDim, headDim])], 3, { axis: -1 })
+    .map((part) => writer.op('Reshape', [part, writer.integers([0, 0, heads * headDim])]))
+  const rates = writeRates(writer, { decay, heads, block })
+  const shape = writer.op('Concat', [writer.op('Shape', [inputIds]), writer.integers([1])], { axis: 0 })
+  return writeLinearRecurrence(
+    writer,
+    { query: query!, key: key!, value: value!, decay: writer.op('Expand', [writer.op('Neg', [rates]), shape]) },
+    { queryHeads: heads, heads, state: [headDim, headDim], rule: 'gated', scale: 1, kind: 'recurrent' },
+    continued,
+  )
+}
+
+/** Negative logarithms of each head's decay per token: float32 [1, 1, heads]. */
+function writeRates(
+  writer: DecoderWriter,
+  { decay, heads, block }: Pick<LightningAttention, 'decay' | 'heads' | 'block'>,
+): string {
+  if (decay.kind === 'computed') return writer.floats(decay.rates, [1, 1, heads])
+  writer.weights.pass(decay.queries, [heads, block, 1])
+  writer.weights.pass(decay.keys, [heads, block, 1])
+  writer.weights.pass(decay.scores, [1, heads, block, block])
+  return writer.op('Reshape', [writer.weights.float(decay.rates, [heads, 1, 1]), writer.integers([1, 1, heads])])
 }
 
 /** A text shorter than a block is one block of its own length. */

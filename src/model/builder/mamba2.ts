@@ -2,17 +2,19 @@ import type { Mamba2 } from '../families/describe/description.js'
 import { writeCausalConvolution } from './causal-convolution.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeActivation, writeDecayRate, writeLinear } from './linear.js'
+import { writeLinearRecurrence } from './linear-recurrence.js'
 import { writeRmsNorm } from './norm.js'
+import type { SharedInputs } from './shared-inputs.js'
 
 /** Writes Mamba-2's mixer: [batch, tokens, hidden] to the same shape. */
-export function writeMamba2(writer: DecoderWriter, mamba: Mamba2, input: string): string {
+export function writeMamba2(writer: DecoderWriter, mamba: Mamba2, input: string, { shape }: SharedInputs): string {
   const { heads, headDim, groups, stateSize, convolution } = mamba
   const width = heads * headDim
   const split = (tensor: string, sizes: number[]) =>
     writer.ops('Split', [tensor, writer.integers(sizes)], sizes.length, { axis: -1 })
   const [gate, mixed, steps] = split(writeInputs(writer, mamba, input), [width, convolution.channels, heads])
   const isSilu = mamba.activation === 'silu'
-  const convolved = writeCausalConvolution(writer, convolution, mixed!, isSilu ? 'silu' : 'none')
+  const convolved = writeCausalConvolution(writer, convolution, mixed!, isSilu ? 'silu' : 'none', shape.continued)
   const active = isSilu ? convolved : writeActivation(writer, mamba.activation, convolved)
   const [x, b, c] = split(active, [width, groups * stateSize, groups * stateSize])
 
@@ -21,15 +23,15 @@ export function writeMamba2(writer: DecoderWriter, mamba: Mamba2, input: string)
   const stepped = writer.op('Mul', [perHead, writer.op('Unsqueeze', [timeStep, writer.integers([-1])])])
   const value = writer.op('Reshape', [stepped, writer.integers([0, 0, width])])
   const rate = writeDecayRate(writer, mamba.rate, [heads])
-  const [read] = writer.ops('LinearAttention', [c!, b!, value, '', writer.op('Mul', [timeStep, rate])], 2, {
-    q_num_heads: groups,
-    kv_num_heads: heads,
-    update_rule: 'gated',
-    scale: { float: 1 },
-  })
+  const read = writeLinearRecurrence(
+    writer,
+    { query: c!, key: b!, value, decay: writer.op('Mul', [timeStep, rate]) },
+    { queryHeads: groups, heads, state: [stateSize, headDim], rule: 'gated', scale: 1, kind: 'ssm' },
+    shape.continued,
+  )
   const skip = writer.op('Unsqueeze', [writer.weights.float(mamba.skip, [heads]), writer.integers([-1])])
   const skipped = writer.op('Reshape', [writer.op('Mul', [perHead, skip]), writer.integers([0, 0, width])])
-  const gated = writeGatedNorm(writer, mamba, writer.op('Add', [read!, skipped]), gate!)
+  const gated = writeGatedNorm(writer, mamba, writer.op('Add', [read, skipped]), gate!)
   return writeLinear(writer, mamba.output, gated)
 }
 

@@ -17,17 +17,17 @@ export function writeMixer(writer: DecoderWriter, mixer: Mixer, input: string, s
     case 'attention':
       return writeAttention(writer, mixer, input, shared)
     case 'convolution':
-      return writeShortConvolution(writer, mixer, input)
+      return writeShortConvolution(writer, mixer, input, shared)
     case 'delta':
-      return writeDelta(writer, mixer, input)
+      return writeDelta(writer, mixer, input, shared)
     case 'latent':
       return writeLatentAttention(writer, mixer, input, shared)
     case 'lightning':
       return writeLightningAttention(writer, mixer, input, shared)
     case 'mamba':
-      return writeMamba(writer, mixer, input)
+      return writeMamba(writer, mixer, input, shared)
     case 'mamba2':
-      return writeMamba2(writer, mixer, input)
+      return writeMamba2(writer, mixer, input, shared)
     case 'recurrence':
       return writeGatedRecurrence(writer, mixer, input, shared)
     case 'parallel':

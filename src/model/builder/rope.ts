@@ -1,6 +1,7 @@
 import type { Rope, RopeFrequencies, TemperatureScaling } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { DataType } from '../graph/onnx/onnx.js'
+import type { ContinuedTexts } from './caches.js'
 
 /** Tables of a rope's cosines and sines, [rows, dimensions / 2], and each token's row. */
 export interface RopeTables {
@@ -21,6 +22,8 @@ export interface TokenShape {
   tree: TreeInputs | null
   /** Whether attention is written for texts of more than a thousand tokens; shorter ones are then slower. */
   areLong: boolean
+  /** Null if each run reads whole texts. */
+  continued: ContinuedTexts | null
 }
 
 /** The inputs that `tree-attention.ts` describes: int64 [batch, tokens]. */
@@ -29,10 +32,14 @@ export interface TreeInputs {
   seenUntil: string
 }
 
-/** Positions of the tokens, starting at `offset`: int64 [tokens], or [batch, tokens] if texts are prefix trees. */
-export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape, offset: number): string {
+/**
+ * Positions of the tokens, starting at `offset`: int64 [tokens], or [batch, tokens] if texts are prefix trees or
+ * continued.
+ */
+export function writePositions(writer: GraphWriter, { tokens, tree, continued }: TokenShape, offset: number): string {
   const scalar = (value: number) => writer.integers([value], [])
-  if (tree !== null) return writer.op('Add', [tree.positions, scalar(offset)])
+  const stated = tree ?? continued
+  if (stated !== null) return writer.op('Add', [stated.positions, scalar(offset)])
   return writer.op('Range', [scalar(offset), writer.op('Add', [tokens, scalar(offset)]), scalar(1)])
 }
 
@@ -40,21 +47,27 @@ export function writePositions(writer: GraphWriter, { tokens, tree }: TokenShape
  * Writes the tables of a rope; angles are position * frequency in float32, as in transformers.
  *
  * If the frequencies depend on a text's length, each text of a batch has its own section of the tables, so its states do
- * not depend on the other texts.
+ * not depend on the other texts; so it has if texts are continued, because padding comes first.
  */
 export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenShape): RopeTables {
-  const positions = writer.op('Range', [writer.integers([0], []), shape.tokens, writer.integers([1], [])])
-  const column = writer.op('Unsqueeze', [writer.op('Cast', [positions], { to: DataType.FLOAT }), writer.integers([1])])
+  const { continued, tree, tokens } = shape
+  const positions =
+    continued?.positions ?? writer.op('Range', [writer.integers([0], []), tokens, writer.integers([1], [])])
+  const column = writer.op('Unsqueeze', [writer.op('Cast', [positions], { to: DataType.FLOAT }), writer.integers([-1])])
+  if (continued !== null || rope.frequencies.kind !== 'fixed') return writeTablesOfEachText(writer, rope, shape, column)
+  const { perPair } = rope.frequencies
+  const angles = writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])])
   const scale = (table: string) =>
     rope.attentionFactor === 1 ? table : writer.op('Mul', [table, writer.float(rope.attentionFactor)])
-  if (rope.frequencies.kind === 'fixed') {
-    const { perPair } = rope.frequencies
-    const angles = writer.op('Mul', [column, writer.floats(perPair, [1, perPair.length])])
-    const [cosines, sines] = [scale(writer.op('Cos', [angles])), scale(writer.op('Sin', [angles]))]
-    return { cosines, sines, rows: shape.tree?.positions ?? writer.integers([0]) }
-  }
+  const [cosines, sines] = [scale(writer.op('Cos', [angles])), scale(writer.op('Sin', [angles]))]
+  return { cosines, sines, rows: tree?.positions ?? writer.integers([0]) }
+}
+
+/** Tables with a section for each text. @param column  float32 positions, [tokens, 1] or [batch, tokens, 1] */
+function writeTablesOfEachText(writer: GraphWriter, rope: Rope, shape: TokenShape, column: string): RopeTables {
+  const { attentionFactor } = rope
   const pairs = rope.dimensions / 2
-  const { frequencies, factors } = writeSetsByLength(writer, rope.frequencies, pairs, shape)
+  const { frequencies, factors } = writeFrequencies(writer, rope, shape)
   const angles = writer.op('Mul', [column, writer.op('Unsqueeze', [frequencies, writer.integers([1])])])
   const sections = writer.op('Range', [
     writer.integers([0], []),
@@ -65,9 +78,21 @@ export function writeRopeTables(writer: GraphWriter, rope: Rope, shape: TokenSha
   const finish = (table: string) => {
     const multiplied =
       factors === null ? table : writer.op('Mul', [table, writer.op('Unsqueeze', [factors, writer.integers([1])])])
-    return scale(writer.op('Reshape', [multiplied, writer.integers([-1, pairs])]))
+    const scaled = attentionFactor === 1 ? multiplied : writer.op('Mul', [multiplied, writer.float(attentionFactor)])
+    return writer.op('Reshape', [scaled, writer.integers([-1, pairs])])
   }
   return { cosines: finish(writer.op('Cos', [angles])), sines: finish(writer.op('Sin', [angles])), rows }
+}
+
+/** Frequencies [1 or batch, pairs], and any factors on cosines and sines [batch, 1]. */
+function writeFrequencies(
+  writer: GraphWriter,
+  { frequencies, dimensions }: Rope,
+  shape: TokenShape,
+): { frequencies: string; factors: string | null } {
+  if (frequencies.kind !== 'fixed') return writeSetsByLength(writer, frequencies, dimensions / 2, shape)
+  const { perPair } = frequencies
+  return { frequencies: writer.floats(perPair, [1, perPair.length]), factors: null }
 }
 
 /** Frequencies [batch, pairs], and any factors on cosines and sines [batch, 1], by the length of each text. */
@@ -120,7 +145,7 @@ export function writeRotation(
   })
 }
 
-/** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
+/** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees or continued. */
 export function writeTemperatureScaling(
   writer: GraphWriter,
   { rate, period, offset }: TemperatureScaling,

@@ -1,4 +1,5 @@
 import type { Rope, TemperatureScaling } from '../families/describe/description.js'
+import { writeContinuedBias } from './cached-attention.js'
 import { type Spans, writeSpans } from './causal-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { type TextLengths, writeTextLengths } from './fused-attention.js'
@@ -16,6 +17,7 @@ export class SharedInputs {
   readonly #writer: DecoderWriter
   readonly #tables = new Map<string, RopeTables>()
   readonly #spans = new Map<string, Spans>()
+  readonly #biases = new Map<string, string>()
   readonly #temperatures = new Map<string, string>()
   #lengths: TextLengths | undefined
   readonly #keysAndValues = new Map<string, KeysAndValues>()
@@ -41,7 +43,7 @@ export class SharedInputs {
     return this.#keysAndValues.get(kind)!
   }
 
-  /** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees. */
+  /** Factors on the queries: float32 [tokens, 1], or [batch, tokens, 1] if texts are prefix trees or continued. */
   temperature(scaling: TemperatureScaling): string {
     return once(this.#temperatures, scaling, () => writeTemperatureScaling(this.#writer, scaling, this.shape))
   }
@@ -50,6 +52,12 @@ export class SharedInputs {
   lengths(): TextLengths {
     this.#lengths ??= writeTextLengths(this.#writer, this.shape)
     return this.#lengths
+  }
+
+  /** The bias of `writeContinuedBias` for a layer's window, chunks or ALiBi. */
+  continuedBias({ heads, kvHeads, window, chunk, alibi }: SpanForm): string {
+    const form = { heads, kvHeads, window, chunk, alibi }
+    return once(this.#biases, form, () => writeContinuedBias(this.#writer, this.shape.continued!, form))
   }
 
   /** Spans of queries for a layer's window or chunks. */

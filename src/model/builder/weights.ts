@@ -87,6 +87,14 @@ export class Weights {
   }
 
   /**
+   * Takes note of a tensor that follows from others and is not read.
+   * @throws LayerpruneError if it is missing, or its shape or type is not as expected
+   */
+  pass(name: string, shape: number[]): void {
+    this.#find(name, shape)
+  }
+
+  /**
    * Gathers rows of a table and converts only these to float32.
    * @param ids int64 of any shape
    * @throws LayerpruneError if the table is missing, or its shape or type is not as expected

@@ -25,6 +25,8 @@ export interface DecoderGraph {
   mapsMatrices?: boolean
   /** Whether its matrices are int8, or must be quantized before it can run. */
   int8?: 'awaited' | 'made'
+  /** Tokens after which a text has other rotary frequencies, so that keys of earlier runs are no longer its own. */
+  switchesAfter?: number
   /** Tokens of the longest text for which the model's sparse attention equals full attention. */
   indexTopK?: number | null
 }

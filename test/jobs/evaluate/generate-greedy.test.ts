@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openModel } from '../../../src/engine/model.js'
+import { continueTexts } from '../../../src/jobs/evaluate/continue-texts.js'
 import { generateGreedy } from '../../../src/jobs/evaluate/generate-greedy.js'
 import { openNextToken } from '../../../src/jobs/evaluate/next-token.js'
 import { measurePrefill } from '../../../src/jobs/evaluate/prefill-speed.js'
@@ -21,6 +22,15 @@ const asTexts = (beginnings: number[][]) => beginnings.map((ids) => ({ ids, orig
 
 /** Counts in a circle from a text's last token on, with a break after every seventh token. */
 const countOn = (ids: number[]) => (ids.length % 7 === 0 ? 0 : (ids.at(-1)! + 1) % 5)
+
+describe('continueTexts', () => {
+  it.each(cases)('says after $model without $removed what PyTorch says', async (reference) => {
+    const { removed, endTokens, beginnings, continuations } = reference
+    const model = await openModel({ model: join(ROOT, reference.model) })
+    const options = { removed, tokens: 12, endTokens: new Set(endTokens), device: 'cpu' } as const
+    expect(await continueTexts(model, asTexts(beginnings), options)).toEqual(continuations)
+  })
+})
 
 describe('generateGreedy', () => {
   it.each(cases)('says after $model without $removed what PyTorch says', async (reference) => {

@@ -1,0 +1,80 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
+import { BATCH, dimensions } from '../../model/graph/onnx/onnx.js'
+import { createSession, type SessionOptions } from './session.js'
+
+type Ort = typeof import('onnxruntime-node')
+
+/** Runs a decoder that was built to continue texts: each run reads only the tokens that are new. */
+export class ContinuedSession {
+  readonly #ort: Ort
+  readonly #session: InferenceSession
+  readonly #caches: Record<string, Tensor> = {}
+  /** 1 for each token so far and 0 for padding, of each text. */
+  readonly #masks: number[][]
+
+  private constructor(ort: Ort, session: InferenceSession, { model }: DecoderGraph, batch: number) {
+    this.#ort = ort
+    this.#session = session
+    this.#masks = Array.from({ length: batch }, () => [])
+    for (const input of model.graph.input.filter(({ name }) => name.startsWith('past'))) {
+      const shape = dimensions(input).map((size) => (size === BATCH ? batch : typeof size === 'string' ? 0 : size))
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1))
+      this.#caches[input.name] = new ort.Tensor('float32', values, shape)
+    }
+  }
+
+  /**
+   * @param batch number of texts
+   * @throws LayerpruneError as `createSession`
+   */
+  static async open(decoder: DecoderGraph, batch: number, options: SessionOptions): Promise<ContinuedSession> {
+    const ort = await import('onnxruntime-node')
+    return new ContinuedSession(ort, await createSession(ort, decoder, options), decoder, batch)
+  }
+
+  /**
+   * Reads the next tokens of each text; those of shorter ones are padded on the left.
+   * @returns float32 logits after the last token of each text
+   */
+  async read(texts: number[][]): Promise<Float32Array[]> {
+    const tokens = Math.max(...texts.map(({ length }) => length))
+    const pad = <T>(values: T[], padding: T) => [
+      ...Array.from({ length: tokens - values.length }, () => padding),
+      ...values,
+    ]
+    for (const [text, ids] of texts.entries())
+      this.#masks[text]!.push(
+        ...pad(
+          Array.from(ids, () => 1),
+          0,
+        ),
+      )
+    const outputs = await this.#session.run({
+      input_ids: this.#integers(texts.map((ids) => pad(ids, 0))),
+      attention_mask: this.#integers(this.#masks),
+      num_logits_to_keep: new this.#ort.Tensor('int64', [1n], []),
+      ...this.#caches,
+    })
+    for (const [name, tensor] of Object.entries(outputs)) {
+      if (name === 'logits') continue
+      const past = name.startsWith('present.')
+        ? name.replace('present', 'past_key_values')
+        : name.replace('present', 'past')
+      this.#caches[past]!.dispose()
+      this.#caches[past] = tensor
+    }
+    const size = outputs.logits!.dims.at(-1)!
+    const data = outputs.logits!.data as Float32Array
+    return texts.map((_, text) => data.subarray(text * size, (text + 1) * size))
+  }
+
+  async close(): Promise<void> {
+    for (const tensor of Object.values(this.#caches)) tensor.dispose()
+    await this.#session.release()
+  }
+
+  #integers(rows: number[][]): Tensor {
+    return new this.#ort.Tensor('int64', BigInt64Array.from(rows.flat(), BigInt), [rows.length, rows[0]!.length])
+  }
+}
