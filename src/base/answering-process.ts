@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { LayerpruneError } from './errors.js'
 import { startProcess } from './start-thread.js'
 
@@ -28,13 +29,18 @@ interface AnsweringOptions {
   flags?: string[]
   /** Time without an answer after which the process is ended, in ms; unlimited if omitted. */
   longestMs?: number
+  /** Whether it has a pipe too, for contents that are too large for messages. */
+  hasPipe?: boolean
 }
+
+/** The process's end of the pipe. */
+export const PIPE_DESCRIPTOR = 4
 
 const TICK_MS = 250
 
 /**
- * A process of its own for what strangers' files can bring down: it answers requests one after the other, and nothing
- * else ends with it. Its file calls `answerRequests`.
+ * A process of its own for what may bring it down or hold its thread for long: it answers requests one after the other,
+ * and nothing else ends with it. Its file calls `answerRequests`.
  */
 export class AnsweringProcess<Request, Result> {
   /** Whether it answers no more. */
@@ -48,18 +54,26 @@ export class AnsweringProcess<Request, Result> {
   #clock: NodeJS.Timeout | undefined
 
   /** @param file  as `startProcess` takes it */
-  constructor(file: string, { flags = [], longestMs = Infinity }: AnsweringOptions = {}) {
+  constructor(file: string, { flags = [], longestMs = Infinity, hasPipe = false }: AnsweringOptions = {}) {
     this.#longestMs = longestMs
     this.#process = startProcess(file, {
       serialization: 'advanced',
       execArgv: flags,
       // what a crash prints there helps nobody
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc', ...(hasPipe ? (['pipe'] as const) : [])],
     })
     this.#process.on('message', (answer: NumberedAnswer<Result>) => this.#receive(answer))
     this.#process.on('error', () => this.#end('exit'))
     this.#process.on('exit', () => this.#end('exit'))
+    this.pipe?.unref()
+    // a write fails if the process has ended, which its requests are told
+    this.pipe?.on('error', () => {})
     this.#hold(false)
+  }
+
+  /** This process's end of the pipe; undefined if there is none. It does not keep this process alive. */
+  get pipe(): Socket | undefined {
+    return this.#process.stdio[PIPE_DESCRIPTOR] as Socket | undefined
   }
 
   /**
@@ -93,6 +107,15 @@ export class AnsweringProcess<Request, Result> {
       reject(reason)
     }
     if (given.length > 0 && this.#waiting.size === 0) this.#kill()
+  }
+
+  /** Ends the process, whatever it does, and rejects the requests that wait. */
+  end(reason: unknown): void {
+    for (const [number, { reject }] of this.#waiting) {
+      this.#forget(number)
+      reject(reason)
+    }
+    this.#kill()
   }
 
   #send(message: NumberedRequest<Request>): void {
@@ -157,8 +180,8 @@ export class AnsweringProcess<Request, Result> {
  * @param answer  its result is sent, or the message of what it throws
  */
 export function answerRequests<Request, Result>(answer: (request: Request) => Promise<Result> | Result): void {
-  // Ctrl-C reaches the whole group of processes: the parent decides what becomes of this one
-  process.on('SIGINT', () => {})
+  // they reach the whole group of processes: the parent decides what becomes of this one
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {})
   process.on('disconnect', () => process.exit())
   process.on('message', async ({ number, request }: NumberedRequest<Request>) => {
     try {

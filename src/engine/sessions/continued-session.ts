@@ -1,19 +1,20 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Tensor } from 'onnxruntime-node'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { BATCH, dimensions } from '../../model/graph/onnx/onnx.js'
 import { createSession, type SessionOptions } from './session.js'
+import type { Session } from './session-process.js'
 
 type Ort = typeof import('onnxruntime-node')
 
 /** Runs a decoder that was built to continue texts: each run reads only the tokens that are new. */
 export class ContinuedSession {
   readonly #ort: Ort
-  readonly #session: InferenceSession
+  readonly #session: Session
   readonly #caches: Record<string, Tensor> = {}
   /** 1 for each token so far and 0 for padding, of each text. */
   readonly #masks: number[][]
 
-  private constructor(ort: Ort, session: InferenceSession, { model }: DecoderGraph, batch: number) {
+  private constructor(ort: Ort, session: Session, { model }: DecoderGraph, batch: number) {
     this.#ort = ort
     this.#session = session
     this.#masks = Array.from({ length: batch }, () => [])

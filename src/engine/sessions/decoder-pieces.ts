@@ -15,7 +15,7 @@ import { PieceMemory } from './piece-memory.js'
 import { RunnerStore } from './runner-store.js'
 import { assertBatchSize, findFixedBatch } from './runs.js'
 import { chunkPositions, feedHead, type State, takeRows } from './scored-positions.js'
-import type { SessionOptions } from './session.js'
+import type { PlacedOptions } from './session.js'
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -50,7 +50,7 @@ export class DecoderPieces {
   readonly #runners: RunnerStore
   #headRows: number | undefined
 
-  constructor(ort: Ort, decoder: DecoderGraph, config: ModelConfig, boundaries: number[], options: SessionOptions) {
+  constructor(ort: Ort, decoder: DecoderGraph, config: ModelConfig, boundaries: number[], options: PlacedOptions) {
     this.#ort = ort
     this.#decoder = decoder
     this.#head = takeLikelihoodHead(decoder)
@@ -222,7 +222,7 @@ export async function openDecoderPieces(
   decoder: DecoderGraph,
   config: ModelConfig,
   boundaries: number[],
-  options: SessionOptions,
+  options: PlacedOptions,
 ): Promise<DecoderPieces> {
   return new DecoderPieces(await import('onnxruntime-node'), decoder, config, boundaries, options)
 }

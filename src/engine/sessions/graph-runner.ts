@@ -5,15 +5,16 @@ import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 import { type MakeInput, planInputs } from './inputs.js'
 import { createSession, type RunnerOptions } from './session.js'
+import type { Session } from './session-process.js'
 
 type Feeds = Record<string, Tensor>
 
 /** A decoder, or a part of one, that is loaded and ready to run. */
 export class GraphRunner {
-  readonly #session: InferenceSession
+  readonly #session: Session
   readonly #inputs: Map<string, MakeInput>
 
-  constructor(session: InferenceSession, inputs: Map<string, MakeInput>) {
+  constructor(session: Session, inputs: Map<string, MakeInput>) {
     this.#session = session
     this.#inputs = inputs
   }
@@ -41,6 +42,7 @@ export class GraphRunner {
     try {
       return await this.#session.run(feeds)
     } catch (cause) {
+      if (cause instanceof LayerpruneError) throw cause
       const message = (cause as Error).message.trim()
       const hint = /alloc/i.test(message)
         ? 'run fewer or shorter texts at once: `batchSize`, `maxLength`'

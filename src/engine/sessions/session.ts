@@ -10,6 +10,7 @@ import { withUnboundedCaches } from '../../model/graph/unbounded-caches.js'
 import { unpackWeights } from '../../model/unpack/unpack-weights.js'
 import { type Device, hintForDevice } from './device.js'
 import { int8SumsOverflow } from './int8-sums.js'
+import type { Session, SessionProcess } from './session-process.js'
 
 export interface SessionOptions {
   /** By default ONNX Runtime chooses: one for each physical core. */
@@ -17,7 +18,12 @@ export interface SessionOptions {
   device: Device
 }
 
-export interface RunnerOptions extends SessionOptions {
+export interface PlacedOptions extends SessionOptions {
+  /** Where sessions are loaded and run; in this process if omitted, which then answers nothing meanwhile. */
+  apart?: SessionProcess | undefined
+}
+
+export interface RunnerOptions extends PlacedOptions {
   /** Other sessions run in turn with this one: it holds no busy threads between runs. */
   shared?: boolean
   /** Whether the memory of a run is kept for the next, which is faster; by default only if it is not shared. */
@@ -38,13 +44,13 @@ const NORM_FUSIONS = 'SkipLayerNormFusion'
 
 /**
  * Loads a graph into ONNX Runtime; weights are mapped from their files.
- * @throws LayerpruneError if the runtime refuses the graph or has no such device
+ * @throws LayerpruneError if the runtime refuses the graph or has no such device, or the process apart ends
  */
 export async function createSession(
   ort: typeof import('onnxruntime-node'),
   decoder: DecoderGraph,
-  { threads, device, shared = false, keepsMemory = !shared, packsWeights = true }: RunnerOptions,
-): Promise<InferenceSession> {
+  { threads, device, apart, shared = false, keepsMemory = !shared, packsWeights = true }: RunnerOptions,
+): Promise<Session> {
   const supported = ort.listSupportedBackends().map(({ name }) => name)
   if (!supported.includes(device)) {
     throw new LayerpruneError(`this build of ONNX Runtime has no device ${device}; it has ${supported.join(', ')}`, {
@@ -59,7 +65,7 @@ export async function createSession(
     const fastest = isCpu ? splitFusedNorms(runnable) : runnable
     const overflows = isCpu && hasInt8Weights(runnable) && (await int8SumsOverflow(ort))
     const exact = overflows ? separateInt8Weights(fastest) : fastest
-    return await ort.InferenceSession.create(serializeModel(exact), {
+    const options: InferenceSession.SessionOptions = {
       executionProviders: [device],
       graphOptimizationLevel: 'all',
       // Batches differ in shape: buffers planned for each take more memory and save no time
@@ -78,8 +84,11 @@ export async function createSession(
           ...(shared ? { intra_op: { allow_spinning: '0' } } : {}),
         },
       },
-    })
+    }
+    const bytes = serializeModel(exact)
+    return await (apart === undefined ? ort.InferenceSession.create(bytes, options) : apart.open(bytes, options))
   } catch (cause) {
+    if (cause instanceof LayerpruneError) throw cause
     const on = device === 'cpu' ? '' : ` on the device ${device}`
     throw new LayerpruneError(`ONNX Runtime cannot load the graph${on}: ${(cause as Error).message}`, {
       cause,

@@ -1,6 +1,6 @@
 import type { ProgressOptions } from '../../base/progress.js'
 import type { Continuation, ContinuationScores } from '../../engine/sessions/continuations.js'
-import type { SessionOptions } from '../../engine/sessions/session.js'
+import type { PlacedOptions } from '../../engine/sessions/session.js'
 import type { MemoryLimit } from '../../engine/sessions/too-little-memory.js'
 import type { Block } from '../../model/layers/block.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
@@ -57,7 +57,7 @@ export interface Compared {
   agreements: Float64Array
 }
 
-export interface EvaluatorOptions extends SessionOptions, ProgressOptions {
+export interface EvaluatorOptions extends PlacedOptions, ProgressOptions {
   /** Blocks that candidates may remove; any if omitted. */
   blocks?: Block[] | undefined
   /** Memory limit of the process; the model is then loaded layer by layer. */

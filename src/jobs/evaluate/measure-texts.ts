@@ -1,6 +1,6 @@
 import type { Progress, ProgressOptions } from '../../base/progress.js'
 import type { Model } from '../../engine/model.js'
-import type { SessionOptions } from '../../engine/sessions/session.js'
+import type { PlacedOptions } from '../../engine/sessions/session.js'
 import type { Block } from '../../model/layers/block.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
@@ -19,7 +19,7 @@ export interface TallyOptions extends ProgressOptions {
   phase: Pick<Progress, 'phase' | 'next'>
 }
 
-export interface MeasureOptions extends SessionOptions, TallyOptions {
+export interface MeasureOptions extends PlacedOptions, TallyOptions {
   signal?: AbortSignal | undefined
 }
 

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor, TypedTensor } from 'onnxruntime-node'
 import { type GraphRunner, openRunner } from '../../engine/sessions/graph-runner.js'
-import { releaseAll, type SessionOptions } from '../../engine/sessions/session.js'
+import { type PlacedOptions, releaseAll } from '../../engine/sessions/session.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import { LOSS_OUTPUT, TARGETS_INPUT, type Teacher, WEIGHTS_INPUT } from '../../model/gradient/loss.js'
 import { gradientName, type TrainedWeight } from '../../model/gradient/trained.js'
@@ -22,7 +22,7 @@ type Outputs = InferenceSession.ReturnType
 /** Name of the graph that measures alone. */
 const SCORE = 'score'
 
-export interface GradientOptions extends SessionOptions {
+export interface GradientOptions extends PlacedOptions {
   trained: TrainedWeight[]
   /**
    * Layers whose values are held at once; all if omitted. If they are fewer, the forward pass keeps the states between
@@ -158,13 +158,12 @@ export class GradientSource {
   }
 
   #open(name: string, graph: DecoderGraph): Promise<GraphRunner> {
-    const { trained, threads, device } = this.#options
+    const { trained, threads, device, apart } = this.#options
     const fed = [STATE_INPUT, GRADIENT_INPUT, TARGETS_INPUT, WEIGHTS_INPUT, ...trained.map(({ name }) => name)]
     // A product of so many rows packs its weights as fast as it reads them packed; copies for the products forward and
     // back would take twice the memory of the weights
     return openRunner(graph, this.#config, fed, {
-      threads,
-      device,
+      ...{ threads, device, apart },
       packsWeights: false,
       // each of several sessions would keep what its own run took
       shared: name === SCORE || this.#boundaries.length > 0,

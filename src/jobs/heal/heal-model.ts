@@ -41,6 +41,7 @@ async function heal(options: HealOptions): Promise<HealResult> {
     return await finish(work, trained, options).catch((cause) => explainFailure(cause, options))
   } finally {
     work.data.tokenizer.close()
+    work.apart.end()
     work.folder.lock.release()
   }
 }
@@ -55,14 +56,14 @@ function countBytes({ student: { model, form } }: Work, { adapter, resume }: Hea
 /** Measures and writes what was trained, and then drops the state. */
 async function finish(work: Work, { ended, state, before }: Trained, options: HealOptions): Promise<HealResult> {
   const { output, adapter } = options
-  const { student, data, settings, folder } = work
+  const { student, data, folder } = work
   const { located, model, form, adapted, tensors } = student
   const { parameters } = state.best
   const replacements = adapter ? new Map() : await mergeTrained(form, parameters, tensors)
   const decoder = adapter
     ? storeWeights(adapted, form.trained, parameters)
     : replaceWeights(model.decoder, replacements)
-  const after = await measureHeldOut({ ...model, decoder }, 'after', data, settings, options)
+  const after = await measureHeldOut({ ...model, decoder }, 'after', work, options)
   const whole = await findWhole(work, options)
   const facts = { ...describeWork(work, state, options), ended, ...compare(whole, before, after) }
   const made = { name: basename(resolve(output)), command: options.command }
@@ -90,9 +91,10 @@ async function explainFailure(cause: unknown, { output, signal }: HealOptions): 
 }
 
 /** The whole model on the held-out texts: measured if `whole` names it, or as the plan of the pruned one says. */
-async function findWhole({ student, data, settings }: Work, options: HealOptions) {
+async function findWhole(work: Work, options: HealOptions) {
+  const { student, data, settings } = work
   if (student.whole === null) return recallWhole(data.texts, data.plan, settings.maxLength)
-  return measureHeldOut(student.whole, 'whole', data, settings, options)
+  return measureHeldOut(student.whole, 'whole', work, options)
 }
 
 function compare(

@@ -10,6 +10,7 @@ import {
   prepareModel,
   provideWeights,
 } from '../../engine/model.js'
+import { SessionProcess } from '../../engine/sessions/session-process.js'
 import type { ComputedDtype } from '../../files/checkpoint/choose-weights.js'
 import type { ModelSourceOptions } from '../../files/checkpoint/model-source.js'
 import { ADAPTER_FILE } from '../../files/checkpoint/other-forms.js'
@@ -129,6 +130,8 @@ export interface Work {
   data: HealData
   settings: TrainingSettings
   folder: ClaimedFolder
+  /** Where the model is run. */
+  apart: SessionProcess
 }
 
 /**
@@ -145,15 +148,18 @@ export async function openWork(options: HealOptions): Promise<Work> {
     force,
     onNote,
   })
+  // it starts while the texts are read
+  const apart = new SessionProcess(options.signal)
   try {
-    return { ...(await openTexts(located, options)), folder }
+    return { ...(await openTexts(located, options)), folder, apart }
   } catch (cause) {
+    apart.end()
     folder.lock.release()
     throw cause
   }
 }
 
-async function openTexts(located: LocatedModel, options: HealOptions): Promise<Omit<Work, 'folder'>> {
+async function openTexts(located: LocatedModel, options: HealOptions): Promise<Omit<Work, 'folder' | 'apart'>> {
   const { signal, onProgress } = options
   await checkStopped(options)
   if (options.adapter && located.config.wrapper !== null) {

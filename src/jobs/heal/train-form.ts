@@ -9,7 +9,7 @@ import { StateFile } from '../run/state-file.js'
 import { ForwardClock } from './forward-clock.js'
 import { GradientSource } from './gradient-source.js'
 import type { HealResult } from './heal-result.js'
-import type { HealData, HealOptions, Student, Work } from './heal-work.js'
+import type { HealOptions, Student, Work } from './heal-work.js'
 import { chooseSequences } from './pack-texts.js'
 import { identifyRun } from './run-identity.js'
 import { encodeState, loadState, statePath } from './saved-state.js'
@@ -47,8 +47,7 @@ export async function trainForm(work: Work, options: HealOptions): Promise<Train
   })
   if (!options.resume) await file.remove()
   const source = await GradientSource.open(form.decoder, model.config, {
-    threads,
-    device,
+    ...{ threads, device, apart: work.apart },
     trained: form.trained,
     layersAtOnce,
     teacher: teacher ?? undefined,
@@ -106,12 +105,14 @@ function chooseLayersAtOnce(
   return chosen
 }
 
-async function startState(
-  { student: { model, form }, data, settings }: Work,
-  options: HealOptions,
-): Promise<Omit<Trained, 'ended'>> {
+async function startState(work: Work, options: HealOptions): Promise<Omit<Trained, 'ended'>> {
+  const {
+    student: { model, form },
+    data,
+    settings,
+  } = work
   const clock = new ForwardClock(data.texts.heldOut.batches)
-  const before = await measureHeldOut(model, 'before', data, settings, {
+  const before = await measureHeldOut(model, 'before', work, {
     ...options,
     onProgress: (progress) => {
       if (progress.phase === 'perplexity before') clock.note(progress.done)
@@ -148,17 +149,14 @@ function noteDuration(
 export async function measureHeldOut(
   model: Model,
   stage: 'whole' | 'before' | 'after',
-  { texts, tokenizer }: HealData,
-  { maxLength }: TrainingSettings,
+  { data: { texts, tokenizer }, settings: { maxLength }, apart }: Work,
   { threads, device = 'cpu', signal, onProgress }: HealOptions,
 ): Promise<Figures | undefined> {
   const { batches } = texts.heldOut
   // so few texts are not worth a copy of all weights in float32
   const decoder = { ...model.decoder, castsPerRun: true }
   const [figures] = await measureTexts({ ...model, decoder }, [[]], {
-    threads,
-    device,
-    signal,
+    ...{ threads, device, apart, signal },
     batches,
     countBytes: (text) => countScoredBytes(text, tokenizer.decode, maxLength),
     phase: { phase: `perplexity ${stage}`, ...(stage === 'before' && { next: 'training' }) },

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, it } from 'vitest'
 import { createRandom } from '../../../src/base/random.js'
+import { findChildren } from '../../support/child-processes.js'
 import { sample } from '../../support/long-tests.js'
 import { FIXTURES, ROOT, TEXTS } from '../../support/paths.js'
-import { runProgram } from '../../support/run-program.js'
+import { runProgram, startProgram } from '../../support/run-program.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
 const KILLS = 20
@@ -45,3 +46,20 @@ it('a training that is killed anywhere continues to the same weights, bit by bit
     expect(readWeights(cwd).equals(readWeights(whole)), `killed at ${place} of ${changes}`).toBe(true)
   }
 }, 240_000)
+
+it.runIf(process.platform === 'linux')(
+  'a training whose process for the model is killed ends in one line',
+  async () => {
+    const { child, outcome } = startProgram([...FLAGS, '--steps', '100000'])
+    let found: number[] = []
+    while (found.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      found = findChildren(child.pid!, 'session-worker')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    process.kill(found[0]!, 'SIGKILL')
+    const { exitCode, stdout, stderr } = await outcome
+    expect(stderr).toMatch(/^error: the process that runs the model has ended.*\nhint: .*\n$/)
+    expect([exitCode, stdout]).toEqual([1, ''])
+  },
+)
