@@ -32,11 +32,13 @@ export function formatHealedCard(
 export interface HowMade {
   /** Name of the folder that is written. */
   name: string
+  /** Name of the file in it that has the hashes of the texts. */
+  record: string
   /** The command that made it, as a shell reads it; undefined if the library was called. */
   command: string | undefined
 }
 
-function describeHealing(facts: HealFacts, { name, command }: HowMade): string {
+function describeHealing(facts: HealFacts, { name, record, command }: HowMade): string {
   const { model, written, trained, data, perplexity, bestStep } = facts
   const { heldOut } = data
   const shown = (value: number | null) => (value === null ? 'not finite' : formatPerplexity(value))
@@ -53,6 +55,7 @@ function describeHealing(facts: HealFacts, { name, command }: HowMade): string {
     ].join('\n'),
     `Perplexity is over ${formatCount(heldOut.scoredTokens)} tokens: every token but the first of each text, cut at ${facts.settings.maxLength}. The weights are those of step ${bestStep}, where the loss on the held-out texts was lowest.`,
     formatCurve(facts),
+    describeRecord(facts, record),
     ...(command === undefined
       ? [`Made with layerprune ${VERSION}.`]
       : [`Made with layerprune ${VERSION}:`, formatCode(command)]),
@@ -60,6 +63,13 @@ function describeHealing(facts: HealFacts, { name, command }: HowMade): string {
     formatUploadNote(name),
     '',
   ].join('\n\n')
+}
+
+/** How far the training read its dataset, and the file by which its texts are known again. */
+function describeRecord({ texts }: HealFacts, record: string): string {
+  const { start, end, shuffle } = texts.trained![0]!
+  const order = shuffle === undefined ? '' : ` in the order of seed ${shuffle}`
+  return `The texts to train on are among those from ${start} to ${end} of the dataset${order}. \`${record}\` has a hash of each, by which \`layerprune evaluate\` leaves them out.`
 }
 
 function describeTrained({ adapters, modules, parameters }: HealFacts['trained']): string {

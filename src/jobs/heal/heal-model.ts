@@ -3,20 +3,19 @@ import { InterruptedError, LayerpruneError } from '../../base/errors.js'
 import { storeWeights } from '../../model/gradient/fed-weights.js'
 import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { Figures } from '../../results/documents/evaluation-result.js'
-import { PLAN_FILE } from '../../results/documents/plan.js'
 import { SCHEMAS } from '../../results/documents/schemas.js'
 import { interruptible } from '../run/interruptible.js'
 import { assertRoom, fillFolder, type OutputFolder } from '../write-model/output-folder.js'
-import { type PlannedFile, sizeOf, sumPlanned, textFile } from '../write-model/planned-file.js'
+import { type PlannedFile, sizeOf, sumPlanned } from '../write-model/planned-file.js'
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import type { HealFacts, HealResult } from './heal-result.js'
 import { checkOptions, type HealOptions, openWork, type Work } from './heal-work.js'
 import { planAdapter, planHealedModel } from './healed-files.js'
 import { hasState, removeState, STATE_COPIES, statePath } from './saved-state.js'
+import { planRecord, recallWhole, recordUses } from './text-record.js'
 import { measureHeldOut, type Trained, trainForm } from './train-form.js'
 import { mergeTrained } from './trained-form.js'
 import type { TrainingState } from './training-state.js'
-import { planHealed, recallWhole } from './whole-figures.js'
 
 /**
  * Trains a model on texts, by default low-rank adapters of its MLPs that are merged into its weights, and measures it
@@ -65,15 +64,15 @@ async function finish(work: Work, { ended, state, before }: Trained, options: He
     : replaceWeights(model.decoder, replacements)
   const after = await measureHeldOut({ ...model, decoder }, 'after', work, options)
   const whole = await findWhole(work, options)
-  const facts = { ...describeWork(work, state, options), ended, ...compare(whole, before, after) }
-  const made = { name: basename(resolve(output)), command: options.command }
+  const compared = compare(whole, before, after)
+  const texts = recordUses(data, settings, compared)
+  const facts = { ...describeWork(work, state, options), ended, ...compared, texts }
+  const record = planRecord(data, texts)
+  const made = { name: basename(resolve(output)), record: record.name, command: options.command }
   const files = adapter
     ? await planAdapter(located, form, parameters, tensors, facts, made)
     : await planHealedModel(located, replacements, facts, made)
-  if (data.plan) {
-    const plan = planHealed(data.plan, data.texts, facts)
-    files.push(textFile(PLAN_FILE, `${JSON.stringify(plan, null, 2)}\n`))
-  }
+  files.push(record)
   const result = describeFiles(facts, folder, files)
   await write(folder, files, options)
   await removeState(statePath(output))
@@ -93,7 +92,7 @@ async function explainFailure(cause: unknown, { output, signal }: HealOptions): 
 /** The whole model on the held-out texts: measured if `whole` names it, or as the plan of the pruned one says. */
 async function findWhole(work: Work, options: HealOptions) {
   const { student, data, settings } = work
-  if (student.whole === null) return recallWhole(data.texts, data.plan, settings.maxLength)
+  if (student.whole === null) return recallWhole(data, settings)
   return measureHeldOut(student.whole, 'whole', work, options)
 }
 
@@ -118,7 +117,7 @@ function describeWork(
   { student: { located, modules, form, teacher }, data: { texts }, settings }: Work,
   { optimizer, seconds, curve, best }: TrainingState,
   { adapter, named = located.id }: HealOptions,
-): Omit<HealFacts, 'ended' | 'perplexity' | 'standardError'> {
+): Omit<HealFacts, 'ended' | 'perplexity' | 'standardError' | 'texts'> {
   const { training, heldOut, repeated } = texts
   const measured = heldOut.batches.flat()
   return {

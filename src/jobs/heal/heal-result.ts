@@ -1,4 +1,5 @@
 import type { SCHEMAS } from '../../results/documents/schemas.js'
+import type { TextUses } from '../../results/documents/text-uses.js'
 import type { TrainingSettings } from './settings.js'
 import type { CurvePoint } from './training-state.js'
 
@@ -25,6 +26,8 @@ export interface HealResult {
     training: { id: string; texts: number; sequences: number }
     heldOut: { id: string; texts: number; scoredTokens: number; repeated: number }
   }
+  /** Texts that the model was trained on, and those it was measured on. */
+  texts: TextUses
   /** Steps taken. */
   steps: number
   /** The step with the lowest held-out loss, whose weights were written. */

@@ -21,13 +21,13 @@ import type { Teacher } from '../../model/gradient/loss.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { readStoredPart } from '../../model/graph/stored-part.js'
 import type { Plan } from '../../results/documents/plan.js'
-import { describeReuse } from '../../results/documents/text-uses.js'
+import { describeReuse, type TextUses } from '../../results/documents/text-uses.js'
 import { createChatWriter } from '../../texts/tokens/chat-writer.js'
 import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { mostTokens } from '../run/length-limits.js'
 import { assertCounts, assertRunCounts, chooseRunSettings, type RunningOptions } from '../run/run-options.js'
 import { listCompanions } from '../write-model/companion-files.js'
-import { findPlan } from '../write-model/find-plan.js'
+import { findPlan, readUses } from '../write-model/find-plan.js'
 import { type ClaimedFolder, claimFolder } from '../write-model/output-folder.js'
 import { findCommonStates } from './common-states.js'
 import { findEndToken, type HealTextOptions, type HealTexts, readHealTexts } from './heal-texts.js'
@@ -121,8 +121,10 @@ export interface Student {
 export interface HealData {
   tokenizer: TokenizerProcess
   texts: HealTexts
-  /** What is known of the model before: which texts were used to make it, and what it was measured as. */
+  /** Of the cut that the model came from; undefined if it has none. */
   plan: Plan | undefined
+  /** Texts that the model was made with and measured on before. */
+  uses: TextUses
 }
 
 export interface Work {
@@ -175,9 +177,9 @@ async function openTexts(located: LocatedModel, options: HealOptions): Promise<O
   const tokenizer = new TokenizerProcess(located.folder, signal)
   try {
     onProgress?.({ phase: 'reading texts', done: 0, total: null })
-    const plan = await findPlan(located)
-    const texts = await readTexts(options, located, plan, tokenizer, settings)
-    return { student, data: { tokenizer, texts, plan }, settings }
+    const [plan, uses] = [await findPlan(located), await readUses(located)]
+    const texts = await readTexts(options, located, uses, tokenizer, settings)
+    return { student, data: { tokenizer, texts, plan, uses }, settings }
   } catch (cause) {
     tokenizer.close()
     throw cause
@@ -273,7 +275,7 @@ export function decoderTensors({ decoder, tensors }: Model): Map<string, TensorL
 async function readTexts(
   options: HealOptions,
   located: LocatedModel,
-  plan: Plan | undefined,
+  uses: TextUses,
   tokenizer: TokenizerProcess,
   { maxLength, batchSize, steps, minutes, microBatchSize }: TrainingSettings,
 ): Promise<HealTexts> {
@@ -283,7 +285,7 @@ async function readTexts(
     batchSize: microBatchSize,
     most: steps === null ? Math.ceil(minutes! * SEQUENCES_A_MINUTE) : steps * batchSize,
     endToken: await findEndToken(located),
-    uses: plan?.texts ?? {},
+    uses,
   })
   if (texts.repeated > 0) {
     options.onNote?.(

@@ -20,7 +20,7 @@ const NOT_COPIED = [
   /^hf_quant_config\.json$/,
   /^adapter_config\.json$/,
   /\.index\.json$/,
-  /^layerprune-plan\.json$/,
+  /^layerprune-(plan|texts)\.json$/,
   /^(trainer_state|all_results|train_results|eval_results)\.json$/,
 ]
 

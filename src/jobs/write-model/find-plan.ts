@@ -4,6 +4,7 @@ import { type LocatedModel, locateModel, type ModelOptions } from '../../engine/
 import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import { readPlan } from '../../results/documents/read-saved.js'
 import { joinUses, type TextUses } from '../../results/documents/text-uses.js'
+import { readTextsFile, TEXTS_FILE } from '../../results/documents/texts-file.js'
 
 /** The plan of the pruning that a model came from; undefined if its folder has none. */
 export async function findPlan({ folder, source }: Pick<LocatedModel, 'folder' | 'source'>): Promise<Plan | undefined> {
@@ -19,8 +20,14 @@ export async function findUses(options: ModelOptions): Promise<TextUses> {
 
 /** As `findUses`, of a model that has been located. */
 export async function readUses(located: LocatedModel): Promise<TextUses> {
-  const [model, adapter] = [await findPlan(located), located.adapter && (await readPlanIn(located.adapter.folder))]
-  return joinUses(model?.texts, adapter?.texts)
+  const { folder, source, adapter } = located
+  await source.provide([PLAN_FILE, TEXTS_FILE].filter((name) => source.names.includes(name)))
+  return joinUses(await readUsesIn(folder), adapter && (await readUsesIn(adapter.folder)))
+}
+
+async function readUsesIn(folder: string): Promise<TextUses> {
+  const path = join(folder, TEXTS_FILE)
+  return joinUses((await readPlanIn(folder))?.texts, existsSync(path) ? await readTextsFile(path) : undefined)
 }
 
 async function readPlanIn(folder: string): Promise<Plan | undefined> {

@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Weights in any form, and the plan that `prune` leaves: what shows that a folder holds a model. */
+/** Weights in any form, and what `prune` and `heal` leave: what shows that a folder holds a model. */
 const SIGNS = [
   /\.(safetensors|onnx|gguf)$/,
   /^pytorch_model.*\.bin$/,
   /^(tf_model\.h5|flax_model\.msgpack)$/,
-  /^layerprune-plan\.json$/,
+  /^layerprune-(plan|texts)\.json$/,
 ]
 
 /** What else models have, by names that nothing else has. */

@@ -9,6 +9,7 @@ export const SCHEMAS = {
   recipe: 'layerprune.recipe/1',
   heal: 'layerprune.heal/1',
   sweep: 'layerprune.sweep/1',
+  texts: 'layerprune.texts/1',
 } as const
 
 export type SchemaName = keyof typeof SCHEMAS

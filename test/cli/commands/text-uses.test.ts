@@ -93,6 +93,27 @@ describe('from similarity to a healed model', () => {
     expect(fitted.stderr).toContain('6 texts that layers were chosen or weights fitted on')
   }, 60_000)
 
+  it('heal of a model without a plan records its texts, and evaluate leaves those out', async () => {
+    const texts = ['--dataset-size', '20', '--evaluate-size', '4', '--steps', '2']
+    const { result } = await run('heal', '--model', MODEL, ...ALL, ...texts, '-o', 'trained')
+    const record = JSON.parse(readFileSync(join(cwd, 'trained/layerprune-texts.json'), 'utf8'))
+    expect(record).toMatchObject({ schema: 'layerprune.texts/1', texts: result.texts })
+    const { trained, measured } = record.texts
+    expect(placesOf(measured)).toEqual(range(0, 4))
+    expect(readFileSync(join(cwd, 'trained/README.md'), 'utf8')).toContain(
+      `among those from 0 to ${trained[0].end} of the dataset. \`layerprune-texts.json\` has a hash of each`,
+    )
+    const evaluated = await run('evaluate', '--model', 'trained', ...ALL)
+    expect(evaluated.result.dataset).toMatchObject({ leftOut: placesOf(...trained).length })
+    const again = await run('heal', '--model', 'trained', ...ALL, ...texts, '-o', 'again', '--adapter')
+    expect(again.result.texts.measured.hashes).toBe(measured.hashes)
+    const kept = JSON.parse(readFileSync(join(cwd, 'again/layerprune-texts.json'), 'utf8'))
+    expect(kept.texts.trained).toEqual([...trained, ...again.result.texts.trained])
+    const cut = await run('prune', '--model', 'trained', '--drop', '4', '-o', 'cut', '--no-speed')
+    expect(cut.result.files.map(({ name }: { name: string }) => name)).not.toContain('layerprune-texts.json')
+    expect(planOf('cut').texts).toEqual(record.texts)
+  }, 60_000)
+
   it('every command skips the first texts of a dataset', async () => {
     const skip = [...ALL, '--dataset-skip', '20', '--dataset-size', '6']
     writeFileSync(join(cwd, 'late.jsonl'), LINES.slice(20).join('\n'))

@@ -113,7 +113,12 @@ it('writes an adapter for PEFT', async () => {
   })
   await healModel(options)
   expect(notes).toContainEqual(expect.stringMatching(/^the training takes about \d+ MB of memory$/))
-  expect(readdirSync(options.output).sort()).toEqual(['README.md', 'adapter_config.json', 'adapter_model.safetensors'])
+  expect(readdirSync(options.output).sort()).toEqual([
+    'README.md',
+    'adapter_config.json',
+    'adapter_model.safetensors',
+    'layerprune-texts.json',
+  ])
   await healModel({ ...options, force: true })
   const config = JSON.parse(readFileSync(join(options.output, 'adapter_config.json'), 'utf8'))
   expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 4, fan_in_fan_out: true })
