@@ -65,7 +65,7 @@ async function finish(work: Work, { ended, state, before }: Trained, options: He
   const after = await measureHeldOut({ ...model, decoder }, 'after', work, options)
   const whole = await findWhole(work, options)
   const compared = compare(whole, before, after)
-  const texts = recordUses(data, settings, compared)
+  const texts = recordUses(data, work.settings, compared)
   const facts = { ...describeWork(work, state, options), ended, ...compared, texts }
   const record = planRecord(data, texts)
   const made = { name: basename(resolve(output)), record: record.name, command: options.command }

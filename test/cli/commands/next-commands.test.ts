@@ -31,7 +31,8 @@ async function runAndPaste(...args: string[]): Promise<Pasted[]> {
   const pasted: Pasted[] = []
   for (const [, title, command] of first.stdout.matchAll(/^(.*):\n {2}layerprune (.*)$/gm)) {
     const words = splitAsShell(command!)
-    const { exitCode, stdout, stderr } = await runProgram([...words, '--json'], { cwd })
+    const faster = words[0] === 'prune' ? ['--no-speed'] : []
+    const { exitCode, stdout, stderr } = await runProgram([...words, '--json', ...faster], { cwd })
     expect(exitCode, `${command}\n${stderr}`).toBe(0)
     pasted.push({ title: title!, words, document: JSON.parse(stdout) })
   }
@@ -150,7 +151,7 @@ describePosix('a printed command, pasted', () => {
 
   it('of prune measures on the texts that the repair was measured on, and writes after a dry run', async () => {
     const repair = ['--repair', ...SIZE, '--evaluate-size', '5', '-o', 'my repaired']
-    const [measured] = await runAndPaste('prune', ...READ, '--drop', '4:6', ...repair)
+    const [measured] = await runAndPaste('prune', ...READ, '--drop', '4:6', ...repair, '--no-speed')
     expect(readingOf(measured!.document)).toEqual({ ...READING, size: 5 })
     const { hashes, perplexity } = readSaved('my repaired/layerprune-plan.json').texts.measured
     expect(measured!.document.dataset.hashes).toBe(hashes)
