@@ -5,9 +5,9 @@ import { isObject } from '../../base/is-object.js'
 import type { LocatedModel } from '../../engine/model.js'
 import { readJsonObject } from '../../files/checkpoint/config.js'
 import { recordTexts, type TextRecord, type TextUses } from '../../results/documents/text-uses.js'
-import type { Dataset, ReadingOptions } from '../../texts/data/dataset.js'
+import type { Dataset, HashedRow, ReadingOptions } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
-import { countHashes, hashText, splitHashes } from '../../texts/data/text-hashes.js'
+import { countHashes, splitHashes } from '../../texts/data/text-hashes.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type EncodedText, type ReadText, splitByLength } from '../../texts/tokens/windows.js'
 import {
@@ -79,8 +79,7 @@ export async function readHealTexts(
     const known = new Set(splitHashes(held.record.hashes))
     let repeated = 0
     const hashes: string[] = []
-    const isNew = (text: string) => {
-      const hash = hashText(text)
+    const isNew = ({ hash }: HashedRow) => {
       if (known.has(hash)) repeated++
       else hashes.push(hash)
       return !known.has(hash)

@@ -6,7 +6,7 @@ import type { EncodedText } from '../../texts/tokens/windows.js'
 /** Longest text that is tokenised as a whole. */
 const MOST_TOKENS_OF_TEXT = 1_000_000
 
-interface PackOptions {
+interface PackOptions<Row> {
   /** Tokens of a sequence. */
   maxLength: number
   /** Sequences to make at most. */
@@ -14,21 +14,22 @@ interface PackOptions {
   /** The token that ends a text; null if the tokenizer has none. */
   endToken: number | null
   /** Asked about each text. */
-  accepts: (text: string) => boolean
+  accepts: (row: Row) => boolean
 }
 
 /** Packs texts into sequences of equal length, as in a recipe: each with an end token, cut after `maxLength` tokens. */
-export async function packTexts(
-  rows: AsyncIterable<DatasetRow>,
+export async function packTexts<Row extends DatasetRow>(
+  rows: AsyncIterable<Row>,
   encode: Encode,
-  { maxLength, most, endToken, accepts }: PackOptions,
+  { maxLength, most, endToken, accepts }: PackOptions<Row>,
 ): Promise<{ sequences: EncodedText[]; texts: number }> {
   const sequences: EncodedText[] = []
   let tokens: number[] = []
   let texts = 0
-  for await (const { text, origin, addSpecialTokens } of rows) {
+  for await (const row of rows) {
     if (sequences.length >= most) break
-    if (!accepts(text)) continue
+    if (!accepts(row)) continue
+    const { text, origin, addSpecialTokens } = row
     texts++
     tokens = tokens.concat(await encode(text, MOST_TOKENS_OF_TEXT, addSpecialTokens), endToken ?? [])
     let start = 0

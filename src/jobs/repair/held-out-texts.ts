@@ -5,9 +5,9 @@ import {
   type TextRecord,
   type TextUses,
 } from '../../results/documents/text-uses.js'
-import { type Dataset, type DatasetRow, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
+import { type Dataset, type HashedRow, openDataset, type ReadingOptions } from '../../texts/data/dataset.js'
 import type { DatasetOptions } from '../../texts/data/dataset-options.js'
-import { hashText, splitHashes } from '../../texts/data/text-hashes.js'
+import { splitHashes } from '../../texts/data/text-hashes.js'
 import { takeScoredTexts } from '../../texts/tokens/scored-texts.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
@@ -15,9 +15,9 @@ import type { ReadText } from '../../texts/tokens/windows.js'
 /** A dataset of which texts are taken one set after another. */
 export interface TextSource {
   dataset: Dataset
-  rows: AsyncGenerator<DatasetRow>
+  rows: AsyncGenerator<HashedRow>
   /** Read, but not taken yet: these come before the other rows. */
-  passed: DatasetRow[]
+  passed: HashedRow[]
   /** Texts to skip at its start, and the seed of its order. */
   order: { datasetSkip?: number | undefined; shuffle?: number | undefined }
 }
@@ -55,11 +55,11 @@ async function takeTexts(
   const again = source.passed.splice(0)
   const start = again.length > 0 ? (order.datasetSkip ?? 0) : Math.max(dataset.read().end, order.datasetSkip ?? 0)
   const hashes: string[] = []
-  const accepts = (row: DatasetRow) => {
-    const hash = hashText(row.text)
-    if (leaveOut.has(hash)) source.passed.push(row)
-    else hashes.push(hash)
-    return !leaveOut.has(hash)
+  const accepts = (row: HashedRow) => {
+    const isLeftOut = leaveOut.has(row.hash)
+    if (isLeftOut) source.passed.push(row)
+    else hashes.push(row.hash)
+    return !isLeftOut
   }
   const texts = await takeScoredTexts(takeFirst(again, rows), count, encode, maxLength, accepts)
   const leftOut = source.passed.length
@@ -96,12 +96,11 @@ export async function takeSameTexts(
   const { dataset, rows, order } = source
   const asked = splitHashes(hashes)
   const missing = new Set(asked)
-  const found = new Map<string, DatasetRow>()
+  const found = new Map<string, HashedRow>()
   while (missing.size > 0 && dataset.read().end < end) {
     const { value, done } = await rows.next()
     if (done) break
-    const hash = hashText(value.text)
-    if (missing.delete(hash)) found.set(hash, value)
+    if (missing.delete(value.hash)) found.set(value.hash, value)
     else source.passed.push(value)
   }
   if (missing.size > 0) {
@@ -113,7 +112,7 @@ export async function takeSameTexts(
 }
 
 /** The rows of a source that were not taken. */
-export function restOf({ passed, rows }: TextSource): AsyncGenerator<DatasetRow> {
+export function restOf({ passed, rows }: TextSource): AsyncGenerator<HashedRow> {
   return takeFirst(passed.splice(0), rows)
 }
 
@@ -124,7 +123,7 @@ function describe({ dataset, order }: TextSource, start: number, hashes: string[
 }
 
 /** Rows that were read before, then the others; both lists lose what is taken. */
-async function* takeFirst(passed: DatasetRow[], rows: AsyncGenerator<DatasetRow>): AsyncGenerator<DatasetRow> {
+async function* takeFirst(passed: HashedRow[], rows: AsyncGenerator<HashedRow>): AsyncGenerator<HashedRow> {
   while (passed.length > 0) yield passed.shift()!
   // not delegated: the rows stay open when this generator ends
   while (true) {

@@ -1,7 +1,7 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { TextRecord, TextUses } from '../../results/documents/text-uses.js'
 import type { Dataset, ReadingOptions } from '../../texts/data/dataset.js'
-import { hashText, splitHashes } from '../../texts/data/text-hashes.js'
+import { splitHashes } from '../../texts/data/text-hashes.js'
 import type { Encode } from '../../texts/tokens/tokenizer.js'
 import { type ReadText, splitByLength } from '../../texts/tokens/windows.js'
 import type { RunOptions, RunSettings } from '../run/run-options.js'
@@ -64,7 +64,7 @@ export async function readRepairTexts(
       const before = new Set(known)
       const taken = await takeUnusedTexts(from, count, uses, { encode, maxLength, apart: before })
       for (const hash of splitHashes(taken.record.hashes)) known.add(hash)
-      const repeated = from.passed.filter(({ text }) => before.has(hashText(text))).length
+      const repeated = from.passed.filter(({ hash }) => before.has(hash)).length
       return { ...taken, repeated, leftOut: taken.leftOut - repeated }
     }
     const takeEvaluation = async () =>

@@ -39,6 +39,11 @@ export interface DatasetRow {
   addSpecialTokens?: false
 }
 
+/** A text with its name among others, as `hashText` makes it. */
+export interface HashedRow extends DatasetRow {
+  hash: string
+}
+
 export interface Dataset extends DatasetName {
   column: string
   /** Rows skipped so far by the latest `rows()`: without a visible character, or not a string at all. */
@@ -51,7 +56,7 @@ export interface Dataset extends DatasetName {
    * @throws LayerpruneError, with file and line or row, if the content of a file is not what its name says
    * @throws the signal's reason once it is aborted
    */
-  rows(): AsyncGenerator<DatasetRow>
+  rows(): AsyncGenerator<HashedRow>
   /** How many texts `rows()` will yield, by what it has read so far; null while that is not known. */
   countTexts(): TextTotal | null
 }
@@ -221,7 +226,7 @@ class DatasetReader {
     this.#options = options
   }
 
-  async *readTexts(): AsyncGenerator<DatasetRow> {
+  async *readTexts(): AsyncGenerator<HashedRow> {
     const { datasetSize, datasetSkip = 0, leftOutHashes, signal } = this.#options
     this.skipped.empty = 0
     this.skipped.notText = 0
@@ -241,7 +246,7 @@ class DatasetReader {
           continue
         }
         this.#hashes.push(hash)
-        yield read
+        yield { ...read, hash }
         if (this.#hashes.length === datasetSize) break
       }
     }

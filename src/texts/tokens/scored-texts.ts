@@ -43,12 +43,12 @@ export function batchScoredTexts(
  * Takes the next texts that have a token to score, and leaves the rest of the rows to be read.
  * @param accepts  asked about each such text
  */
-export async function takeScoredTexts(
-  rows: AsyncGenerator<DatasetRow>,
+export async function takeScoredTexts<Row extends DatasetRow>(
+  rows: AsyncGenerator<Row>,
   count: number,
   encode: Encode,
   maxLength: number,
-  accepts: (row: DatasetRow) => boolean,
+  accepts: (row: Row) => boolean,
 ): Promise<ReadText[]> {
   const texts: ReadText[] = []
   while (texts.length < count) {

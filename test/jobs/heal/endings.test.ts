@@ -76,7 +76,7 @@ it('packs texts with an end token between them, and drops what is left', async (
     for (const text of ['abc', 'skip', 'de', 'fghi']) yield { text, origin: text }
   }
   const encode = (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 96)
-  const accepts = (text: string) => text !== 'skip'
+  const accepts = ({ text }: { text: string }) => text !== 'skip'
   const { sequences, texts } = await packTexts(rows(), encode, {
     maxLength: 4,
     most: 9,

@@ -9,7 +9,7 @@ function datasetOf(texts: string[]) {
     skipped.empty = 0
     for (const [index, text] of texts.entries()) {
       if (text === '') skipped.empty++
-      else yield { text, origin: `row ${index}` }
+      else yield { text, origin: `row ${index}`, hash: text }
     }
   }
   return { rows, skipped }

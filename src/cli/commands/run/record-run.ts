@@ -1,4 +1,5 @@
 import type { RunRecord } from '../../../results/documents/run-record.js'
+import { publicNameOf } from '../../../texts/data/web-file.js'
 import type { Shard } from '../../../texts/tokens/placed-rows.js'
 
 /** Flags that say where and how a result is written or shown, or how fast it is made. */
@@ -7,13 +8,24 @@ const NO_FIGURES = new Set([
   ...['threads', 'maxMemory', 'shard'],
 ])
 
-/** The record of a run from its flags; paths are as they were typed. */
+/** Options whose values may be addresses, which can hold secrets. */
+const ADDRESSES = new Set(['dataset', 'evaluateOn'])
+
+/** The record of a run from its flags; paths are as they were typed, addresses without what signs them. */
 export function recordRun<Flags extends object>(
   command: string,
   flags: Flags & { shard?: Shard | undefined },
 ): RunRecord {
-  const options = Object.entries(flags).filter(([name]) => !NO_FIGURES.has(name))
+  const options = Object.entries(flags)
+    .filter(([name]) => !NO_FIGURES.has(name))
+    .map(([name, value]) => [name, ADDRESSES.has(name) && Array.isArray(value) ? value.map(publicShareOf) : value])
   const record = { command, options: Object.fromEntries(options), shard: flags.shard }
   // as a file gives it back
   return JSON.parse(JSON.stringify(record))
+}
+
+/** A name of texts without secrets; its share, if it has one, stays. */
+function publicShareOf(name: string): string {
+  const [, id, share] = /^(.*)(:[\d.]+)$/s.exec(name) ?? [name, name, '']
+  return `${publicNameOf(id!)}${share}`
 }
