@@ -8,6 +8,7 @@ import { describePrecision } from '../../model/graph/precision.js'
 import { STATE_INPUT, takeSegment } from '../../model/graph/segment.js'
 import { takesTrees } from '../../model/graph/tree-attention.js'
 import { type EncodedText, longestOf } from '../../texts/tokens/windows.js'
+import { chooseProcess } from './choose-process.js'
 import { type Comparison, comparePair, compareStates } from './comparison.js'
 import { type Continuation, type ContinuationScores, scoreContinuations } from './continuations.js'
 import { type GraphRunner, openRunner } from './graph-runner.js'
@@ -57,7 +58,12 @@ export class DecoderPieces {
     this.#config = config
     this.#boundaries = boundaries
     this.#runners = new RunnerStore((part, own) =>
-      openRunner(part, config, FED_BY_PIECES, { ...options, shared: true, ...own }),
+      openRunner(part, config, FED_BY_PIECES, {
+        ...options,
+        apart: chooseProcess(part, options.apart),
+        shared: true,
+        ...own,
+      }),
     )
     this.#fixedBatch = findFixedBatch(decoder.model.graph)
     this.#sharesScale = describePrecision(decoder).sharesScaleInBatch

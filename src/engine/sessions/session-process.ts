@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { AnsweringProcess } from '../../base/answering-process.js'
 import { LayerpruneError } from '../../base/errors.js'
@@ -24,16 +25,19 @@ export type SessionAnswer =
   | { failure: string }
   | null
 
+interface Started {
+  process: AnsweringProcess<SessionRequest, SessionAnswer>
+  pipe: Socket
+  chunks: AsyncIterator<Buffer>
+}
+
 /**
  * A process that loads and runs sessions of ONNX Runtime, which hold its thread, so that this one goes on and an abort
- * ends them at once. What they run out of memory with ends that process alone.
+ * ends them at once. It starts when the first is opened. A lack of memory ends that process alone.
  */
 export class SessionProcess {
-  readonly #process = new AnsweringProcess<SessionRequest, SessionAnswer>('engine/sessions/session-worker.js', {
-    hasPipe: true,
-  })
   readonly #signal: AbortSignal | undefined
-  readonly #chunks: AsyncIterator<Buffer>
+  #started: Started | undefined
   #rest: Uint8Array = new Uint8Array(0)
   /** Settles when the contents of the answers so far have been read. */
   #reading: Promise<unknown> = Promise.resolve()
@@ -42,7 +46,6 @@ export class SessionProcess {
   /** @param signal  once it is aborted, the process ends and what waits for it is rejected with the reason */
   constructor(signal?: AbortSignal | undefined) {
     this.#signal = signal
-    this.#chunks = this.#process.pipe![Symbol.asyncIterator]()
     signal?.addEventListener('abort', this.end)
   }
 
@@ -56,14 +59,24 @@ export class SessionProcess {
       outputNames,
       run: (feeds) => this.#run(session, feeds),
       release: async () => {
-        if (!this.#process.isEnded) await this.#ask({ task: 'release', session }, [])
+        if (this.#started?.process.isEnded === false) await this.#ask({ task: 'release', session }, [])
       },
     }
   }
 
   end = (): void => {
     this.#signal?.removeEventListener('abort', this.end)
-    this.#process.end(this.#signal?.reason)
+    this.#started?.process.end(this.#signal?.reason)
+  }
+
+  #start(): Started {
+    if (this.#started !== undefined) return this.#started
+    const process = new AnsweringProcess<SessionRequest, SessionAnswer>('engine/sessions/session-worker.js', {
+      hasPipe: true,
+    })
+    const pipe = process.pipe!
+    this.#started = { process, pipe, chunks: pipe[Symbol.asyncIterator]() }
+    return this.#started
   }
 
   async #run(session: number, feeds: Record<string, Tensor>): Promise<InferenceSession.ReturnType> {
@@ -76,9 +89,10 @@ export class SessionProcess {
 
   async #ask(request: SessionRequest, contents: Uint8Array[]): Promise<SessionAnswer> {
     this.#signal?.throwIfAborted()
-    if (this.#process.isEnded) throw explainEnd()
-    const answering = this.#process.ask(request, this, explainEnd)
-    for (const bytes of contents) this.#process.pipe!.write(bytes)
+    const { process, pipe } = this.#start()
+    if (process.isEnded) throw explainEnd()
+    const answering = process.ask(request, this, explainEnd)
+    for (const bytes of contents) pipe.write(bytes)
     const answer = await answering
     if (answer !== null && 'failure' in answer) throw new Error(answer.failure)
     return answer
@@ -87,20 +101,21 @@ export class SessionProcess {
   async #readOutputs(headers: TensorHeader[]): Promise<InferenceSession.ReturnType> {
     const ort = await import('onnxruntime-node')
     const outputs: Record<string, Tensor> = {}
-    this.#process.pipe!.ref()
+    const { pipe } = this.#start()
+    pipe.ref()
     for (const header of headers) {
       const bytes = new Uint8Array(header.byteLength)
       await this.#fill(bytes)
       outputs[header.name] = makeTensor(ort, header, bytes)
     }
-    this.#process.pipe!.unref()
+    pipe.unref()
     return outputs
   }
 
   async #fill(bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length; ) {
       if (this.#rest.length === 0) {
-        const { done: isOver, value } = await this.#chunks.next()
+        const { done: isOver, value } = await this.#start().chunks.next()
         this.#signal?.throwIfAborted()
         if (isOver) throw explainEnd()
         this.#rest = value

@@ -19,7 +19,7 @@ export interface SessionOptions {
 }
 
 export interface PlacedOptions extends SessionOptions {
-  /** Where sessions are loaded and run; in this process if omitted, which then answers nothing meanwhile. */
+  /** Where sessions are loaded and run that may take long; this process if omitted, which then answers nothing meanwhile. */
   apart?: SessionProcess | undefined
 }
 

@@ -2,12 +2,14 @@ import type { TypedTensor } from 'onnxruntime-node'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
 import { GRAM_OUTPUT, POSITIONS_INPUT, tapStates } from '../../model/graph/tap.js'
+import { chooseProcess } from './choose-process.js'
 import type { AskedBatch, GramSource } from './gram-source.js'
 import { openRunner } from './graph-runner.js'
 import { toInt64 } from './inputs.js'
 import { RunMeter } from './run-meter.js'
 import { chooseRunLimits, type Run, splitIntoRuns } from './runs.js'
 import type { SessionOptions } from './session.js'
+import { SessionProcess } from './session-process.js'
 
 /** Positions whose states are held in float64 at a time. */
 const CHUNK_POSITIONS = 128
@@ -29,7 +31,11 @@ export async function openWholeSession(
   const tapped = tapStates(decoder)
   const runLimits = chooseRunLimits(tapped)
   const gramSize = decoder.states.length ** 2
-  const runner = await meter.time('loading', () => openRunner(tapped, config, [POSITIONS_INPUT], { threads, device }))
+  const process = new SessionProcess(signal)
+  const apart = chooseProcess(tapped, process)
+  const runner = await meter.time('loading', () =>
+    openRunner(tapped, config, [POSITIONS_INPUT], { threads, device, apart }),
+  )
 
   async function measureRun({ texts, tokens, positions }: Run): Promise<Float64Array> {
     if (positions.length === 0) return new Float64Array(0)
@@ -47,6 +53,7 @@ export async function openWholeSession(
     let offset = 0
     let texts = 0
     for (const run of splitIntoRuns(batch, runLimits)) {
+      signal?.throwIfAborted()
       const part = await measureRun(run)
       meter.count(run)
       gram.set(part, offset)
@@ -59,12 +66,12 @@ export async function openWholeSession(
 
   return {
     async *measureGrams(batches) {
-      for (const batch of batches) {
-        signal?.throwIfAborted()
-        yield await measureBatch(batch)
-      }
+      for (const batch of batches) yield await measureBatch(batch)
     },
-    close: () => runner.release(),
+    async close() {
+      await runner.release()
+      process.end()
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
 import { type Model, openModel, prepareModel } from '../../engine/model.js'
+import { chooseProcess } from '../../engine/sessions/choose-process.js'
 import { type Comparison, comparePair } from '../../engine/sessions/comparison.js'
 import {
   type DecoderPieces,
@@ -10,6 +11,7 @@ import {
 } from '../../engine/sessions/decoder-pieces.js'
 import { openRunner } from '../../engine/sessions/graph-runner.js'
 import { releaseAll } from '../../engine/sessions/session.js'
+import { SessionProcess } from '../../engine/sessions/session-process.js'
 import { takePairHead } from '../../model/graph/heads/comparison.js'
 import type { AgainstFigures, EvaluationResult } from '../../results/documents/evaluation-result.js'
 import { joinUses } from '../../results/documents/text-uses.js'
@@ -100,10 +102,15 @@ async function assertComparable(
 
 async function openPair(model: Model, reference: Model, { signal, ...session }: EvaluatorOptions) {
   const ort = await import('onnxruntime-node')
-  const open = ({ decoder, config }: Model) => openDecoderPieces(decoder, config, [0, config.layers], session)
+  const apart = new SessionProcess(signal)
+  const open = ({ decoder, config }: Model) =>
+    openDecoderPieces(decoder, config, [0, config.layers], { ...session, apart })
   const [own, other] = [await open(model), await open(reference)]
   const pair = takePairHead(model.decoder, reference.decoder)
-  const head = openRunner(pair, model.config, FED_BY_PIECES, { ...session, shared: true, keepsMemory: true })
+  const head = openRunner(pair, model.config, FED_BY_PIECES, {
+    ...{ ...session, apart: chooseProcess(pair, apart) },
+    ...{ shared: true, keepsMemory: true },
+  })
   head.catch(() => {})
   return {
     async compare(batch: EncodedText[], _: unknown, onAdvance?: OnAdvance): Promise<Compared[]> {
@@ -116,6 +123,7 @@ async function openPair(model: Model, reference: Model, { signal, ...session }: 
     },
     async close() {
       await Promise.all([own.close(), other.close(), releaseAll([head])])
+      apart.end()
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Model } from '../../engine/model.js'
 import { type Head, openDecoderPieces, type State } from '../../engine/sessions/decoder-pieces.js'
+import { SessionProcess } from '../../engine/sessions/session-process.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
@@ -16,7 +17,8 @@ import { comparePaths, type PathBatch, runPaths } from './run-paths.js'
 export async function openEvaluator(model: Model, options: EvaluatorOptions): Promise<TimedEvaluator> {
   const { layers } = model.config
   const boundaries = findBoundaries(layers, options.blocks)
-  const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, options)
+  const apart = options.apart ?? new SessionProcess(options.signal)
+  const pieces = await openDecoderPieces(model.decoder, model.config, boundaries, { ...options, apart })
   const pathOf = (removed: Block[]) => keptPieces(boundaries, normalizeBlocks(removed, layers))
   const costs: Costs = {
     ofPiece: (piece) => boundaries[piece + 1]! - boundaries[piece]!,
@@ -49,6 +51,9 @@ export async function openEvaluator(model: Model, options: EvaluatorOptions): Pr
       return runPaths({ pieces, score }, paths, batchOf(batch, onAdvance), onScore)
     },
     tokensPerSecond: (removed) => countTokensPerSecond(pieces, pathOf(removed)),
-    close: () => pieces.close(),
+    async close() {
+      await pieces.close()
+      if (options.apart === undefined) apart.end()
+    },
   }
 }

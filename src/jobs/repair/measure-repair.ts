@@ -1,6 +1,6 @@
 import type { Model } from '../../engine/model.js'
 import { type DecoderPieces, openDecoderPieces, type State } from '../../engine/sessions/decoder-pieces.js'
-import type { SessionOptions } from '../../engine/sessions/session.js'
+import type { PlacedOptions } from '../../engine/sessions/session.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import { replaceWeights } from '../../model/graph/replace-weights.js'
 import type { Block } from '../../model/layers/block.js'
@@ -22,7 +22,7 @@ export interface RepairedModel {
   replacements: ReadonlyMap<string, Replacement>
 }
 
-export interface MeasureRepairOptions extends SessionOptions, Omit<TallyOptions, 'phase'> {
+export interface MeasureRepairOptions extends PlacedOptions, Omit<TallyOptions, 'phase'> {
   store: TensorStore
   signal?: AbortSignal | undefined
 }
@@ -36,12 +36,12 @@ const PHASE = { phase: 'perplexity, whole, cut and repaired' }
  */
 export async function measureRepair(
   repair: RepairedModel,
-  { threads, device, ...options }: MeasureRepairOptions,
+  { threads, device, apart, ...options }: MeasureRepairOptions,
 ): Promise<RepairFigures> {
   const { model, layers, replacements } = repair
   const { batches, countBytes } = options
   const decoder = replaceWeights(model.decoder, replacements)
-  const changed = await openDecoderPieces(decoder, model.config, layers.boundaries, { threads, device })
+  const changed = await openDecoderPieces(decoder, model.config, layers.boundaries, { threads, device, apart })
   try {
     const scores = await new PathRunner(repair, changed, options).run()
     const [whole, cut, repaired] = await tallyTexts(
@@ -70,7 +70,7 @@ interface SameSoFar {
 class PathRunner {
   readonly #layers: RepairLayers
   readonly #changed: DecoderPieces
-  readonly #options: Omit<MeasureRepairOptions, keyof SessionOptions>
+  readonly #options: Omit<MeasureRepairOptions, keyof PlacedOptions>
   readonly #paths: Step[][]
   readonly #headCost: number
   #done = 0
@@ -79,7 +79,7 @@ class PathRunner {
   constructor(
     { model, layers, removed, changed: changedLayers }: RepairedModel,
     changed: DecoderPieces,
-    options: Omit<MeasureRepairOptions, keyof SessionOptions>,
+    options: Omit<MeasureRepairOptions, keyof PlacedOptions>,
   ) {
     this.#layers = layers
     this.#changed = changed

@@ -1,6 +1,6 @@
 import type { Model } from '../../engine/model.js'
 import { type DecoderPieces, openDecoderPieces } from '../../engine/sessions/decoder-pieces.js'
-import type { SessionOptions } from '../../engine/sessions/session.js'
+import type { PlacedOptions } from '../../engine/sessions/session.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
 
@@ -20,7 +20,7 @@ export interface RepairLayers {
 export async function openRepairLayers(
   { decoder, config }: Model,
   removed: Block[],
-  session: SessionOptions,
+  session: PlacedOptions,
   isLimited = false,
 ): Promise<RepairLayers> {
   const blocks = normalizeBlocks(removed, config.layers)

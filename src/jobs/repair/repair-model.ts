@@ -2,6 +2,7 @@ import { digest } from '../../base/digest.js'
 import { InterruptedError } from '../../base/errors.js'
 import { formatQuantity } from '../../base/format-numbers.js'
 import { type Model, openModel, prepareModel } from '../../engine/model.js'
+import { SessionProcess } from '../../engine/sessions/session-process.js'
 import type { Replacement } from '../../files/weights/replacement.js'
 import type { Block } from '../../model/layers/block.js'
 import { describeReuse, joinUses, type TextUses } from '../../results/documents/text-uses.js'
@@ -51,7 +52,9 @@ export async function repairModel(
   assertRunCounts(options)
   assertCounts({ 'texts to measure on': options.evaluateSize, 'max memory': options.maxMemory })
   const { removed, maxMemory, threads, device = 'cpu', signal, onNote, onProgress } = options
-  const session = { threads, device, signal }
+  // a limit counts the memory of this process alone
+  const apart = maxMemory === undefined ? new SessionProcess(signal) : undefined
+  const session = { threads, device, apart }
   let tokenizer: TokenizerProcess | undefined
   let layers: RepairLayers | undefined
   let store: TensorStore | undefined
@@ -67,7 +70,7 @@ export async function repairModel(
     store = kept
     const known = await openKnown(model, texts, options)
     const repairs = await repairCuts(model, {
-      ...{ ...session, known },
+      ...{ threads, device, signal, known },
       layers,
       store,
       meter,
@@ -83,6 +86,7 @@ export async function repairModel(
         { model, layers: layers!, removed, changed, replacements },
         {
           ...session,
+          signal,
           store: kept,
           batches: texts.evaluation.batches,
           countBytes: (text) => countScoredBytes(text, opened.tokenizer.decode, settings.maxLength),
@@ -101,6 +105,7 @@ export async function repairModel(
   } finally {
     tokenizer?.close()
     await layers?.close()
+    apart?.end()
     await store?.close()
   }
 }
