@@ -5,6 +5,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { EvaluationResult } from '../../../src/results/documents/evaluation-result.js'
 import type { Plan } from '../../../src/results/documents/plan.js'
 import type { SweepResult } from '../../../src/results/documents/sweep-result.js'
+import type { TextRecord, TextUses } from '../../../src/results/documents/text-uses.js'
 import { EXAMPLES } from '../../support/paths.js'
 import { runProgram } from '../../support/run-program.js'
 import { writeTaskData } from '../../support/task-data.js'
@@ -21,7 +22,7 @@ const READING = { column: 'body', skip: 2, shuffle: 3, maxLength: 16 }
 interface Pasted {
   title: string
   words: string[]
-  document: { plan: Plan } & Omit<EvaluationResult, 'chosenOn'> & Pick<SweepResult, 'chosenOn'>
+  document: { plan: Plan; texts: TextUses } & Omit<EvaluationResult, 'chosenOn'> & Pick<SweepResult, 'chosenOn'>
 }
 
 /** Runs a command, and then all that it prints to go on with; of those, the titles, words and what they print as JSON. */
@@ -31,7 +32,7 @@ async function runAndPaste(...args: string[]): Promise<Pasted[]> {
   const pasted: Pasted[] = []
   for (const [, title, command] of first.stdout.matchAll(/^(.*):\n {2}layerprune (.*)$/gm)) {
     const words = splitAsShell(command!)
-    const faster = words[0] === 'prune' ? ['--no-speed'] : []
+    const faster = FASTER[words[0]!] ?? []
     const { exitCode, stdout, stderr } = await runProgram([...words, '--json', ...faster], { cwd })
     expect(exitCode, `${command}\n${stderr}`).toBe(0)
     pasted.push({ title: title!, words, document: JSON.parse(stdout) })
@@ -43,6 +44,12 @@ function splitAsShell(command: string): string[] {
   return execFileSync('sh', ['-c', `printf '%s\\0' ${command}`], { encoding: 'utf8' })
     .split('\0')
     .slice(0, -1)
+}
+
+/** Flags that make a pasted command take less time. */
+const FASTER: Record<string, string[]> = {
+  prune: ['--no-speed'],
+  heal: ['--steps', '1', '--max-length', '16', '--evaluate-size', '4'],
 }
 
 /** For the next model that is cut from the same one. */
@@ -164,6 +171,13 @@ describePosix('a printed command, pasted', () => {
     // no texts are given, so those of the run that chose the layers
     const [again] = await runAndPaste('prune', '--model', 'my model', ...cut, '--no-speed')
     expect(readingOf(again!.document)).toEqual({ ...READING, size: 64, maxLength: 256 })
+  }, 60_000)
+
+  it('of a recipe trains on the same texts', async () => {
+    const texts = ['--dataset', "it's texts.jsonl", '--dataset-column', 'body']
+    const [trained] = await runAndPaste('recipe', '--model', 'my cut', ...texts, '-o', 'my recipe')
+    const [{ dataset, column }] = trained!.document.texts.trained as [TextRecord]
+    expect({ dataset, column }).toEqual({ dataset: "it's texts.jsonl", column: 'body' })
   }, 60_000)
 
   it('of a page makes the cut of each size', async () => {
