@@ -150,3 +150,18 @@ it.each([
   const whole = await openSafetensors(fixtureFolder(name))
   expect(findMissingPrefix(config, whole.tensors)).toBe('')
 })
+
+it('layers for multi-token prediction, behind the last one, are ignored in any family', async () => {
+  const checkpoint = await openSafetensors(fixtureFolder('llama'))
+  const tensors = [...checkpoint.tensors.values()].flatMap((tensor) => {
+    const name = tensor.name.replace('layers.2.', 'layers.3.')
+    return name === tensor.name ? [tensor] : [tensor, { ...tensor, name }]
+  })
+  const withExtra = { ...checkpoint, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) }
+  const read = (keys: object) => interpretConfig({ ...readConfig('llama'), ...keys }, 'config.json')
+  const config = read({ num_nextn_predict_layers: 1 })
+  const distances = await measureBlocks({ decoder: buildDecoder(config, withExtra), config }, 'llama')
+  const whole = read({})
+  expect(distances).toEqual(await measureBlocks({ decoder: buildDecoder(whole, checkpoint), config: whole }, 'llama'))
+  expect(() => buildDecoder(whole, withExtra)).toThrow(/does not account for: model.layers.3/)
+})

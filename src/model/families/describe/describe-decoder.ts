@@ -3,6 +3,7 @@ import { describeLayer } from './describe-layer.js'
 import type { Activation, Decoder, Linear, NamedActivation, PerLayerEmbeddings } from './description.js'
 import { type Differences, LLAMA_KEYS, LLAMA_NAMES, type MakeNorm, type Sizes } from './differences.js'
 import type { Has } from './family.js'
+import { readExtraLayers } from './router-parts.js'
 
 const ACTIVATIONS: Record<string, NamedActivation> = {
   silu: 'silu',
@@ -87,7 +88,7 @@ export function applyDifferences(
     extras: [
       /rotary_emb\.inv_freq$/,
       /^(score|classifier|qa_outputs|v_head)\./,
-      ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? 0),
+      ...matchExtraLayers(own(`${names.layers}.`), sizes.layers, differences.extraLayers ?? readExtraLayers(config)),
       ...extras,
     ],
     indexTopK: differences.indexTopK ?? null,

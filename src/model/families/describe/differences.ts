@@ -171,7 +171,7 @@ export interface Differences {
   /** Modules of norms before the output product of attention and the down product of a gated MLP. */
   innerNorms?: { attention: string; mlp: string }
   experts?: (layer: number, parts: ExpertParts) => Experts | null
-  /** Number of layers for multi-token prediction that are stored after the last one; they are ignored. */
+  /** Layers for multi-token prediction that are stored after the last one and ignored; as the config says if omitted. */
   extraLayers?: number
   extras?: RegExp[]
   /** Longest text, in tokens, that sparse attention sees completely. */
