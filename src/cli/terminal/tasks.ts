@@ -76,7 +76,7 @@ export function suggestCutByTasks(
   if (!areOfOneSize(candidates)) return []
   const most = Math.max(...means.filter(Number.isFinite))
   const best = candidates[means.indexOf(most)]
-  if (best === undefined) return []
+  if (best === undefined || best.notWritable !== undefined) return []
   const title = candidates.length > 1 ? 'To make the cut of the highest accuracy' : 'To make the cut'
   const cut = nameCut(candidates.indexOf(best))
   return [formatNextCut({ options, cut, file: model.file, isAdapter: model.base !== undefined }, title)]

@@ -56,4 +56,6 @@ export interface TaskCandidate {
   removed: Block[]
   /** By name; null if the model gives a choice no finite likelihood. */
   tasks: Record<string, CutTaskFigures | null>
+  /** Why `prune` cannot write the model without these layers; omitted if it can. */
+  notWritable?: string
 }

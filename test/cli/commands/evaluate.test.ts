@@ -48,6 +48,22 @@ describe('evaluate', () => {
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^ {2}layerprune prune --model .* --drop 1:2 -o llama-pruned$/)
   })
 
+  it('says which cuts prune cannot write, and does not suggest them', async () => {
+    const model = join(FIXTURES, 'families/gemma4')
+    const basics = ['evaluate', '--model', model, '--dataset', TEXTS, '--max-length', '32']
+    const { stdout, stderr } = await runProgram([...basics, '--drop', '3:4', '--drop', '1:2'])
+    const reason = /config.json cannot say .*: the last layer of Gemma 4 must be one of full attention/
+    expect(stderr.split('\n').filter((line) => line.startsWith('prune cannot'))).toEqual([
+      expect.stringMatching(new RegExp(`^prune cannot write the model without layers 3:4: ${reason.source}$`)),
+    ])
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/--drop 1:2 -o gemma4-pruned$/)
+    const json = await runProgram([...basics, '--drop', '3:4', '--json', '--quiet'])
+    expect(json.stderr).toBe('')
+    expect(JSON.parse(json.stdout).candidates).toEqual([
+      expect.objectContaining({ notWritable: expect.stringMatching(reason) }),
+    ])
+  })
+
   it('prints and writes the JSON that the library returns', async () => {
     const cwd = makeTempFolder()
     const { stdout, stderr, exitCode } = await runProgram(

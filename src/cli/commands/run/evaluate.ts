@@ -31,6 +31,7 @@ import { recordRun } from './record-run.js'
 import { listSavedFiles, planRemoval, readRemovals } from './removal.js'
 import { asJson, partialPath, runResumable } from './resumable.js'
 import { type RunHooks, runWithHooks } from './run-hooks.js'
+import { isWritable, noteUnwritable, withProblems } from './unwritable-cuts.js'
 
 export interface EvaluateFlags
   extends Pick<EvaluationOptions, (typeof EVALUATION_LIST)['flags'][number]>,
@@ -64,14 +65,16 @@ async function evaluate(flags: EvaluateFlags, run: RunRecord): Promise<void> {
   const path = partialPath(flags.output, run)
   await runResumable<EvaluationWork>({ path, form: asJson(run), resume: flags.resume }, async (resuming) => {
     const samples: TaskSample[] = []
+    let problems: (string | undefined)[] = []
     const measured = await runWithHooks(flags, async (hooks) => {
       const { id, config } = await locateModel({ ...pick(flags, EVALUATION_LIST.flags), onNote: undefined })
       const model = { id, layers: config.layers, family: config.modelType }
       const plans = await Promise.all(removals.map((removal) => planRemoval(removal, model)))
       await noteChosenOnTasks(plans, flags)
+      problems = await noteUnwritable({ ...pick(flags, EVALUATION_LIST.flags), ...hooks }, plans)
       return measure(flags, plans, { ...hooks, ...resuming, onDocument: (sample) => samples.push(sample) })
     })
-    const result = { ...measured, run }
+    const result = { ...withProblems(measured, problems), run }
     await writeFiles(flags, result, samples)
     await show(result, flags)
   })
@@ -138,7 +141,7 @@ export function suggestCut(
   nameCut: NameCut,
 ): string[] {
   if (shard !== undefined || !areOfOneSize(candidates)) return []
-  const finite = candidates.filter((candidate) => candidate.perplexity !== null)
+  const finite = candidates.filter((candidate) => candidate.perplexity !== null).filter(isWritable)
   if (finite.length === 0) return []
   const lowest = finite.reduce((a, b) => (b.perplexity < a.perplexity ? b : a))
   const title = candidates.length === 1 ? 'To make the cut' : 'To make the cut of the lowest perplexity'
