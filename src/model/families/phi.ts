@@ -38,7 +38,8 @@ export const PHI_FAMILIES: Record<string, Family> = {
   },
   phimoe: {
     title: 'Phi 3.5 MoE, Phi mini and tiny MoE',
-    notes: 'layer norms, two experts chosen by SparseMixer; LongRoPE with factors of its own',
+    notes:
+      "layer norms, two experts chosen by SparseMixer; LongRoPE with factors of its own; on texts longer than the original length transformers 5.24 goes on with the short frequencies, Microsoft's own code and layerprune take the long ones",
     fixed: { num_experts_per_tok: 2 },
     describe: (config, has) => {
       const window = readWindow(config, null)
