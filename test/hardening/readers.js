@@ -12,6 +12,7 @@ import { pruneModel } from '../../dist/jobs/prune/prune.js'
 import { openDataset } from '../../dist/texts/data/dataset.js'
 import { readRecords } from '../../dist/texts/data/records.js'
 import { TokenizerProcess } from '../../dist/texts/tokens/tokenizer-process.js'
+import { mutatePart } from './gguf-parts.js'
 import { makeHubReaders } from './hub-readers.js'
 import { measure } from './measure.js'
 import { mutateBytes, mutateGraph, mutatePickle } from './mutate.js'
@@ -103,6 +104,14 @@ function ggufReader(name) {
   return modelReader({ 'model.gguf': sound.gguf[name] }, 'model.gguf')
 }
 
+/** Either part of a model in two. */
+const ggufParts = {
+  variants: Object.fromEntries(
+    Object.keys(sound.ggufParts).map((damaged) => [damaged, { files: sound.ggufParts, damaged }]),
+  ),
+  read: (folder) => measure(folder),
+}
+
 const ggufTokenizerReader = {
   variants: one({ 'model.gguf': sound.gguf['llama-tied.gguf'] }, 'model.gguf'),
   mutate: mutateBytes,
@@ -161,6 +170,12 @@ export function makeReaders(documents) {
     'GGUF header': ggufReader('llama.gguf'),
     'GGUF metadata, run': modelRunner({ 'model.gguf': sound.gguf['qwen3.gguf'] }, 'model.gguf'),
     'GGUF tokenizer': ggufTokenizerReader,
+    'GGUF parts': {
+      ...ggufParts,
+      mutate: mutatePart(Object.values({ ...sound.ggufParts, ...sound.otherGgufParts })),
+      compare: true,
+    },
+    'GGUF part, run': { ...ggufParts, mutate: mutateBytes },
     'PyTorch archive': modelReader(sound.pytorch, 'pytorch_model.bin'),
     'PyTorch pickle, run': modelRunner(sound.pytorch, 'pytorch_model.bin', { mutate: mutatePickle }),
     config: modelReader(llama, 'config.json'),

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { splitGguf } from './gguf-parts.js'
 
 const FIXTURES = fileURLToPath(new URL('../fixtures', import.meta.url))
 export const TEXTS = join(FIXTURES, 'texts.jsonl')
@@ -63,6 +64,10 @@ const { 'model.safetensors': _, ...gpt2 } = families.gpt2
 export const pytorch = { ...gpt2, 'pytorch_model.bin': readFixture('pytorch/gpt2/pytorch_model.bin') }
 
 export const gguf = readFolder('gguf', ['llama.gguf', 'llama-tied.gguf', 'qwen3.gguf'])
+
+/** A model in two parts, and the parts of another. */
+export const ggufParts = await splitGguf('llama-tied.gguf')
+export const otherGgufParts = await splitGguf('qwen3.gguf')
 
 export const texts = readFixture('texts.jsonl')
 export const rows = texts

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
 import { findParts } from '../checkpoint/gguf-names.js'
@@ -22,7 +23,15 @@ export interface GgufFile {
 export async function openGguf(path: string): Promise<GgufFile> {
   const folder = dirname(path)
   const headers: GgufHeader[] = []
-  for (const name of findParts(path)) headers.push(await readGgufHeader(join(folder, name)))
+  const names = findParts(path)
+  for (const [part, name] of names.entries()) {
+    if (names.length > 1 && !existsSync(join(folder, name))) {
+      throw new LayerpruneError(`${folder} has no ${name}, part ${part + 1} of ${names.length} of the model`, {
+        hint: 'download or copy all parts into one folder',
+      })
+    }
+    headers.push(await readGgufHeader(join(folder, name)))
+  }
   const [header] = headers
   const count = readCount(header!, 'split.count') ?? 1
   const isSplit = count > 1 || headers.length > 1
@@ -43,6 +52,10 @@ export async function openGguf(path: string): Promise<GgufFile> {
       }
       tensors.set(name, tensor)
     }
+  }
+  const stated = isSplit ? readCount(header!, 'split.tensors.count') : undefined
+  if (stated !== undefined && stated !== tensors.size) {
+    throw mixedParts(`${path}: its ${count} parts have ${tensors.size} tensors, but the first part states ${stated}`)
   }
   return { header: header!, headers, tensors }
 }

@@ -102,7 +102,14 @@ describe('readGgufHeader', () => {
 
 describe('openGguf', () => {
   const part = (no: number, total = 2, own: Tensor[] = [tensors[no]!]) =>
-    encodeGguf({ ...(no === 0 && metadata), 'split.no': count(no), 'split.count': count(total) }, own)
+    encodeGguf(
+      {
+        ...(no === 0 && { ...metadata, 'split.tensors.count': count(tensors.length) }),
+        'split.no': count(no),
+        'split.count': count(total),
+      },
+      own,
+    )
   const name = (no: number, total = 2) => `m-0000${no + 1}-of-0000${total}.gguf`
 
   it('reads the parts of a model, whichever is named', async () => {
@@ -115,7 +122,15 @@ describe('openGguf', () => {
   })
 
   it.each([
-    ['a missing part', [part(0)], 'no such file'],
+    ['a missing part', [part(0)], 'has no m-00002-of-00002.gguf, part 2 of 2 of the model'],
+    ['the parts in the other order', [part(1), part(0)], 'is not part 1 of 2 of the same model'],
+    ['a part cut short', [part(0), part(1).subarray(0, -8)], 'is truncated: expected at least'],
+    ['a number of parts that the names deny', [part(0, 3), part(1, 3)], 'in 3 parts, but its name says 2'],
+    [
+      'parts with too few tensors',
+      [part(0), part(1, 2, [])],
+      'its 2 parts have 1 tensors, but the first part states 2',
+    ],
     ['a part of another model', [part(0), part(1, 3)], 'is not part 2 of 2 of the same model'],
     ['a part twice', [part(0), part(0)], 'is not part 2 of 2 of the same model'],
     ['a tensor in two parts', [part(0), part(1, 2, [tensors[0]!])], 'which an earlier part has too'],
