@@ -112,7 +112,10 @@ function assertAlone(file: string, path: string, work: string): void {
 
 function isAlive(file: string, text: string): boolean {
   const holder = parseHolder(text)
-  if (holder === undefined) return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < WRITING_MS
+  if (holder === undefined) {
+    // either way: the clock may have been set back since the file was written
+    return Math.abs(Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)) < WRITING_MS
+  }
   if (holder.host !== hostname()) return true
   if (holder.pid === process.pid) return held.has(file)
   return isRunning(holder.pid) && [null, holder.startedTicks].includes(readStart(holder.pid))
