@@ -7,21 +7,18 @@ import { answerRequests, PIPE_DESCRIPTOR } from '../../base/answering-process.js
 import type { SessionAnswer, SessionRequest } from './session-process.js'
 import { describeTensors, makeTensor, type TensorHeader } from './tensor-bytes.js'
 
-interface Opened {
-  session: InferenceSession
-  /** Room for the feeds, by name. */
-  buffers: Map<string, Uint8Array<ArrayBuffer>>
-}
-
 const writeSome = promisify(write)
-const opened = new Map<number, Opened>()
+const opened = new Map<number, InferenceSession>()
+
+/** Room for feeds that the last run no longer needs. */
+let used: Uint8Array<ArrayBuffer>[] = []
 
 /** Settles when the outputs so far have been written. */
 let writing: Promise<unknown> = Promise.resolve()
 
 answerRequests(async (request: SessionRequest): Promise<SessionAnswer> => {
   if (request.task === 'release') {
-    await opened.get(request.session)?.session.release()
+    await opened.get(request.session)?.release()
     opened.delete(request.session)
     return null
   }
@@ -38,27 +35,25 @@ async function open({
   options,
 }: Extract<SessionRequest, { task: 'open' }>): Promise<SessionAnswer> {
   const session = await ort.InferenceSession.create(read(new Uint8Array(byteLength)), options)
-  opened.set(number, { session, buffers: new Map() })
+  opened.set(number, session)
   return { inputNames: session.inputNames, outputNames: session.outputNames }
 }
 
 async function run({ session: number, feeds }: Extract<SessionRequest, { task: 'run' }>): Promise<SessionAnswer> {
-  const { session, buffers } = opened.get(number)!
   const tensors = feeds.map((header): [string, Tensor] => [
     header.name,
-    makeTensor(ort, header, read(takeBuffer(buffers, header))),
+    makeTensor(ort, header, read(takeBuffer(header))),
   ])
-  const { headers, contents } = describeTensors(await session.run(Object.fromEntries(tensors)))
+  const { headers, contents } = describeTensors(await opened.get(number)!.run(Object.fromEntries(tensors)))
+  used = tensors.map(([, { data }]) => new Uint8Array((data as Float32Array<ArrayBuffer>).buffer))
   writing = writing.then(() => writeAll(contents))
   return { outputs: headers }
 }
 
-function takeBuffer(buffers: Opened['buffers'], { name, byteLength }: TensorHeader): Uint8Array<ArrayBuffer> {
-  const known = buffers.get(name)
-  if (known?.length === byteLength) return known
-  const made = new Uint8Array(byteLength)
-  buffers.set(name, made)
-  return made
+/** Room for a feed: that of the run before if one has the same size. */
+function takeBuffer({ byteLength }: TensorHeader): Uint8Array<ArrayBuffer> {
+  const place = used.findIndex(({ length }) => length === byteLength)
+  return place === -1 ? new Uint8Array(byteLength) : used.splice(place, 1)[0]!
 }
 
 /** Reads at once, so that what follows in the pipe is that of the next request. */
