@@ -49,7 +49,9 @@ Examples:
   layerprune evaluate --model ./SmolLM2-135M --task arc_easy --task hellaswag --limit 500 --drop 11:19
   layerprune evaluate --model ./SmolLM2-135M --dataset texts.jsonl --from layerprune-output/similarity.json --json`,
     )
-    .action(async (flags: EvaluateFlags) => (await whileTokenizerStarts(() => import('./run/evaluate.js'))).run(flags))
+    .action(async (flags: EvaluateFlags) =>
+      (await whileTokenizerStarts(flags, () => import('./run/evaluate.js'))).run(flags),
+    )
 }
 
 /** Flags for tasks; `--log-samples` belongs to `evaluate` only. */

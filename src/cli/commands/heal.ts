@@ -29,7 +29,7 @@ Examples:
   layerprune heal --model ./SmolLM2-repaired --dataset texts.jsonl -o ./SmolLM2-healed --minutes 20
   layerprune heal --model ./SmolLM2-pruned --dataset texts.jsonl -o ./adapter --adapter --steps 100 --rank 8`,
     )
-    .action(async (flags: HealFlags) => (await whileTokenizerStarts(() => import('./run/heal.js'))).run(flags))
+    .action(async (flags: HealFlags) => (await whileTokenizerStarts(flags, () => import('./run/heal.js'))).run(flags))
 }
 
 function addTextFlags(command: Command): Command {

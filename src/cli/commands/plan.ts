@@ -49,7 +49,7 @@ Examples:
   layerprune plan --model ./SmolLM2-135M --dataset texts.jsonl --layers-to-skip 4 --strategy repaired --objective task:arc_easy
   layerprune plan --model ./SmolLM2-135M --layers-to-skip 8 --strategy deepest --json`,
     )
-    .action(async (flags: PlanFlags) => (await whileTokenizerStarts(() => import('./run/plan.js'))).run(flags))
+    .action(async (flags: PlanFlags) => (await whileTokenizerStarts(flags, () => import('./run/plan.js'))).run(flags))
 }
 
 function objective(name: string): Objective {

@@ -37,7 +37,7 @@ export function makeSimilarityCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (flags: SimilarityFlags) => {
       assertVerifiable(flags)
-      return (await whileTokenizerStarts(() => import('./run/similarity.js'))).run(flags)
+      return (await whileTokenizerStarts(flags, () => import('./run/similarity.js'))).run(flags)
     })
 }
 

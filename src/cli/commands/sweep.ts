@@ -80,7 +80,7 @@ export function makeSweepCommand(): Command {
     .option('--json', 'print the result as JSON')
     .option('--quiet', 'print nothing but the result, warnings and errors')
     .addHelpText('after', HELP)
-    .action(async (flags: SweepFlags) => (await whileTokenizerStarts(() => import('./run/sweep.js'))).run(flags))
+    .action(async (flags: SweepFlags) => (await whileTokenizerStarts(flags, () => import('./run/sweep.js'))).run(flags))
 }
 
 function strategies(name: string, before: SweepStrategy[] = []): SweepStrategy[] {
