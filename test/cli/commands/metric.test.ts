@@ -91,7 +91,7 @@ describe('similarity --metric', () => {
     expect(Object.keys(metrics)).toEqual(['relative-magnitude'])
     expect(named.stdout).toContain('relative-magnitude chooses layers 4..7 as angular does.')
     const endOf = ({ stdout }: { stdout: string }) => withoutAdvice(stdout).split('\n').slice(-14)
-    expect(endOf(named)).toEqual(endOf(alone))
+    expect(endOf(named).join('\n').replace('named/', 'alone/')).toBe(endOf(alone).join('\n'))
     for (const file of ['layer_distances.csv', 'slice.yaml', 'distances.svg']) {
       expect(readFileSync(join(cwd, 'named', file), 'utf8')).toBe(readFileSync(join(cwd, 'alone', file), 'utf8'))
     }
@@ -104,7 +104,7 @@ describe('similarity --metric', () => {
     const { exitCode, stdout } = await runProgram(['merge', ...files, '--quiet'], { cwd })
     expect(exitCode).toBe(0)
     expect(stdout).not.toContain('Add --verify')
-    expect(withoutAdvice(stdout)).toBe(withoutAdvice(euclidean.stdout))
+    expect(withoutAdvice(stdout).replace('layerprune-output/', 'euclidean/')).toBe(withoutAdvice(euclidean.stdout))
   })
 
   it('stops with --until by the first metric', async () => {
