@@ -59,7 +59,7 @@ it('a Hub model gives what its folder gives, and its card names it', async () =>
   const card = readFileSync(join(remote.output, 'README.md'), 'utf8')
   expect(card).toContain('base_model: org/tensors\n')
   expect(card).toContain('This is [org/tensors](https://huggingface.co/org/tensors) without')
-  expect(card).toContain('layerprune prune --model org/tensors --drop')
+  expect(card).toContain('layerprune prune --model org/tensors --from layerprune-plan.json')
   expect(card).toContain('# The card')
 })
 
