@@ -26,10 +26,10 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-/** Runs the program as the first process of a PID namespace, or as the second. */
-function runInNamespace(home: string, isFirst: boolean): Promise<Outcome> {
+/** Runs the program as the first process of a PID namespace, or as the second; each run writes to a folder of its own. */
+function runInNamespace(home: string, output: string, isFirst: boolean): Promise<Outcome> {
   const program = [process.execPath, PROGRAM, 'similarity', '--model', 'org/phi3', '--dataset', TEXTS]
-  const flags = ['--layers-to-skip', '1', '--dataset-size', '1', '--json', '--output', `${home}/out-${isFirst}`]
+  const flags = ['--layers-to-skip', '1', '--dataset-size', '1', '--json', '--output', join(home, output)]
   const shell = ['sh', '-c', isFirst ? 'exec "$@"' : '"$@"; exit $?', 'sh']
   const child = spawn('unshare', [...NAMESPACE, ...shell, ...program, ...flags], {
     env: { ...process.env, NO_COLOR: '1', HF_ENDPOINT: server.endpoint, HF_HOME: home, HF_HUB_OFFLINE: '0' },
@@ -54,7 +54,10 @@ it.skipIf(!canUnshare)(
       server.fail(/blobs/, { kind: 'slow', bytes: 5000, everyMs: 10 }, 1)
       server.fail(/blobs/, { kind: 'slow', bytes: 3000, everyMs: 10 }, 1)
       server.fail(/resolve-cache/, { kind: 'slow', bytes: 500, everyMs: 10 }, 8)
-      const outcomes = await Promise.all([runInNamespace(home, true), runInNamespace(home, round % 2 === 0)])
+      const outcomes = await Promise.all([
+        runInNamespace(home, 'one', true),
+        runInNamespace(home, 'other', round % 2 === 0),
+      ])
       for (const { exitCode, stderr } of outcomes) expect(exitCode, stderr).toBe(0)
       const [first, second] = outcomes.map(({ stdout }) => JSON.parse(stdout))
       expect(first.distances).toEqual(second.distances)
