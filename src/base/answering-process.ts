@@ -66,7 +66,7 @@ export class AnsweringProcess<Request, Result> {
     this.#process.on('error', () => this.#end('exit'))
     this.#process.on('exit', () => this.#end('exit'))
     this.pipe?.unref()
-    // a write fails if the process has ended, which its requests are told
+    // a write fails if the process has ended; the requests that wait get that error
     this.pipe?.on('error', () => {})
     this.#hold(false)
   }

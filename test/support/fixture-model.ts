@@ -67,12 +67,17 @@ export async function measureBlocks(built: Built, name: string): Promise<Float64
   return measureTexts(built, readReference(fixtureFolder(name)).texts, name)
 }
 
-/** As measureBlocks, over other texts, given as token ids. */
-export async function measureTexts({ decoder, config }: Built, texts: number[][], name: string): Promise<Float64Array> {
+/** As measureBlocks, over other texts, given as token ids, and at other tokens of each if `ask` says so. */
+export async function measureTexts(
+  { decoder, config }: Built,
+  texts: number[][],
+  name: string,
+  ask = (ids: number[]) => ids.map((_, token) => token),
+): Promise<Float64Array> {
   const session = await openWholeSession(decoder, config, ONE_THREAD)
   const batch = {
     texts: texts.map((ids) => ({ ids, origin: name })),
-    asked: texts.map((ids) => ids.map((_, token) => token)),
+    asked: texts.map(ask),
   }
   const gram: Float64Array = (await session.measureGrams([batch]).next()).value
   await session.close()
@@ -81,5 +86,5 @@ export async function measureTexts({ decoder, config }: Built, texts: number[][]
   for (let start = 0; start < gram.length; start += size) {
     addDistances(gram.subarray(start, start + size), config.layers, ['angular'], sums)
   }
-  return sums.map((sum) => sum / texts.flat().length)
+  return sums.map((sum) => sum / batch.asked.flat().length)
 }

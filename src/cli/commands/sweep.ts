@@ -12,9 +12,9 @@ const STRATEGIES: SweepStrategy[] = [
 ]
 
 const HELP = `
-The strategy verified compares the 8 nearest blocks of each size, and those beside the best of
-other sizes, by perplexity, and with --repair the best two of them
-repaired; angular takes the nearest. They and the others are those of plan; task takes the first --task.
+The strategy verified compares the 8 nearest blocks of each size, and those beside the best of other sizes, by
+perplexity, and with --repair the best two of them repaired; angular takes the nearest. They and the others are those of
+plan; task takes the first --task.
 Layers are chosen on the first --dataset-size texts (default: 32) and cuts measured on the --verify-size texts after them
 (default: 32). Cuts share the layers below the first one that they remove. A cut that is clearly above 4 times the
 perplexity of the whole model on the first eighth of the texts is measured no further (~ in the table) unless --full is given.

@@ -10,15 +10,16 @@ interface Inputs {
  * later, with the tokenizer, if an input is not on this machine: it may not exist, and the job finds that out.
  */
 export async function whileTokenizerStarts<Job>(inputs: Inputs, load: () => Promise<Job>): Promise<Job> {
-  if (areHere(inputs)) {
+  if (await areHere(inputs)) {
     const { startTokenizerProcess } = await import('../../texts/tokens/tokenizer-process.js')
     startTokenizerProcess()
   }
   return load()
 }
 
-function areHere({ model, dataset = [] }: Inputs): boolean {
-  return isModel(model) && [dataset].flat().every(isDataset)
+async function areHere({ model, dataset = [] }: Inputs): Promise<boolean> {
+  const { splitShare } = await import('../../texts/data/split-share.js')
+  return isModel(model) && [dataset].flat().every((path) => isDataset(splitShare(path)?.id ?? path))
 }
 
 /** Whether a path is a GGUF file, or a folder with one or with a config. */
@@ -34,5 +35,5 @@ function isModel(path: string): boolean {
 
 /** Standard input and addresses cannot be looked at. */
 function isDataset(path: string): boolean {
-  return path === '-' || path.includes('://') || existsSync(path) || existsSync(path.replace(/:[\d.]+$/, ''))
+  return path === '-' || path.includes('://') || existsSync(path)
 }

@@ -29,7 +29,7 @@ export function formatCutOfResult(
 
 /** Share of a dataset's texts to choose layers on, if it has no more; the rest is left to measure the cuts on. */
 const CHOOSING_SHARE = 0.8
-/** Texts that `sweep` reads unless it is told otherwise: half of them to choose on. */
+/** Texts that `sweep` reads by default; it chooses layers on half of them. */
 const SWEPT_TEXTS = 64
 
 /** The command that measures what the nearest blocks of every size cost, beside this result's folder. */

@@ -40,28 +40,17 @@ export class ContinuedSession {
    */
   async read(texts: number[][]): Promise<Float32Array[]> {
     const tokens = Math.max(...texts.map(({ length }) => length))
-    const pad = <T>(values: T[], padding: T) => [
-      ...Array.from({ length: tokens - values.length }, () => padding),
-      ...values,
-    ]
-    for (const [text, ids] of texts.entries())
-      this.#masks[text]!.push(
-        ...pad(
-          Array.from(ids, () => 1),
-          0,
-        ),
-      )
+    const pad = (values: number[]) => [...Array.from({ length: tokens - values.length }, () => 0), ...values]
+    for (const [text, ids] of texts.entries()) this.#masks[text]!.push(...pad(ids.map(() => 1)))
     const outputs = await this.#session.run({
-      input_ids: this.#integers(texts.map((ids) => pad(ids, 0))),
+      input_ids: this.#integers(texts.map(pad)),
       attention_mask: this.#integers(this.#masks),
       num_logits_to_keep: new this.#ort.Tensor('int64', [1n], []),
       ...this.#caches,
     })
     for (const [name, tensor] of Object.entries(outputs)) {
       if (name === 'logits') continue
-      const past = name.startsWith('present.')
-        ? name.replace('present', 'past_key_values')
-        : name.replace('present', 'past')
+      const past = name.replace(/^present\b/, 'past_key_values').replace(/^present_/, 'past_')
       this.#caches[past]!.dispose()
       this.#caches[past] = tensor
     }

@@ -267,7 +267,7 @@ function describeSettings(
   }
 }
 
-/** Notes how many texts were left out: the figures are of the others. */
+/** Notes how many texts were not measured. */
 function noteLeftOut(dataset: Dataset, { onNote }: EvaluationOptions): void {
   const { leftOut } = dataset.read()
   if (leftOut === 0) return

@@ -121,7 +121,7 @@ export interface Student {
 export interface HealData {
   tokenizer: TokenizerProcess
   texts: HealTexts
-  /** Of the cut that the model came from; undefined if it has none. */
+  /** The plan of the cut that made the model; undefined if it has none. */
   plan: Plan | undefined
   /** Texts that the model was made with and measured on before. */
   uses: TextUses

@@ -1,6 +1,7 @@
 import { chunk } from '../../base/chunk.js'
 import type { OnProgress } from '../../base/progress.js'
 import type { Block } from '../../model/layers/block.js'
+import { formatBlocks } from '../../model/layers/blocks.js'
 import { findNearestBlocks } from '../../results/documents/result-views.js'
 import type { ReadText } from '../../texts/tokens/windows.js'
 import type { Measuring } from '../strategies/race.js'
@@ -96,7 +97,6 @@ function newCandidate(block: Block): Candidate {
 
 /** Blocks not measured yet that contain the best block of the next smaller size, or lie in that of the next larger. */
 function findNeighbours(candidates: Candidate[], sizes: number[], layers: number): Candidate[] {
-  const known = new Set(candidates.map(({ block }) => `${block.start}:${block.end}`))
   const inOrder = [...sizes].sort((a, b) => a - b)
   const best = new Map(inOrder.map((size) => [size, takeBest(candidates, size, 1)[0]!.block]))
   const found = inOrder.slice(1).flatMap((larger, index) => {
@@ -107,14 +107,10 @@ function findNeighbours(candidates: Candidate[], sizes: number[], layers: number
       { start: outer.start + shift, end: outer.start + shift + smaller },
     ]).flat()
   })
-  return found
-    .filter(({ start, end }) => start >= 0 && end <= layers && isNew(known, `${start}:${end}`))
-    .map(newCandidate)
-}
-
-function isNew(known: Set<string>, key: string): boolean {
-  const before = known.size
-  return known.add(key).size > before
+  const inModel = found.filter(({ start, end }) => start >= 0 && end <= layers)
+  const fresh = new Map(inModel.map((block) => [formatBlocks([block]), block]))
+  for (const { block } of candidates) fresh.delete(formatBlocks([block]))
+  return [...fresh.values()].map(newCandidate)
 }
 
 /** Those of a size that lose least; of equals, the nearer. */

@@ -1,7 +1,7 @@
 import type { Attention, HeadNorm } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
-import { extendKeysAndValues, writeCachedAttention } from './cached-attention.js'
-import { writeCausalAttention } from './causal-attention.js'
+import { attend } from './attend.js'
+import { extendKeysAndValues } from './cached-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeDifferentialAttention } from './differential-attention.js'
 import { isFused, writeFusedAttention } from './fused-attention.js'
@@ -29,42 +29,17 @@ export function writeAttention(
 /** The heads' outputs before gate and output product, [batch, tokens, heads * head size]. */
 function writeMixed(writer: DecoderWriter, attention: Attention, inputs: QueryKeyValue, shared: SharedInputs): string {
   const { heads, differential } = attention
-  if (shared.shape.continued !== null) return writeContinued(writer, attention, inputs, shared)
   if (isFused(attention, shared.shape)) {
     return writeFusedAttention(writer, attention, inputs, shared.lengths())
   }
-  const spans = shared.spans(attention)
   if (differential !== null) {
-    return writeDifferentialAttention(
-      writer,
-      { ...attention, differential },
-      { value: inputs.value, axis: 2 },
-      (value) => writeCausalAttention(writer, attention, { ...inputs, value }, spans),
+    const values = { value: inputs.value, axis: shared.shape.continued === null ? 2 : 1 } as const
+    return writeDifferentialAttention(writer, { ...attention, differential }, values, (value) =>
+      attend(writer, attention, attention, { ...inputs, value }, shared),
     )
   }
   const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
-  return writeCausalAttention(writer, attention, { ...inputs, sinks }, spans)
-}
-
-/** As `writeMixed`, with all keys and values as `extendKeysAndValues` returns them. */
-function writeContinued(
-  writer: DecoderWriter,
-  attention: Attention,
-  inputs: QueryKeyValue,
-  shared: SharedInputs,
-): string {
-  const { heads, differential } = attention
-  const bias = shared.continuedBias(attention)
-  if (differential !== null) {
-    return writeDifferentialAttention(
-      writer,
-      { ...attention, differential },
-      { value: inputs.value, axis: 1 },
-      (value) => writeCachedAttention(writer, attention, { ...inputs, value }, bias),
-    )
-  }
-  const sinks = attention.sinks === null ? null : writer.weights.float(attention.sinks, [heads])
-  return writeCachedAttention(writer, attention, { ...inputs, sinks }, bias)
+  return attend(writer, attention, attention, { ...inputs, sinks }, shared)
 }
 
 /** Queries, keys and values, normed and rotated; keys and values may come from an earlier layer. */
@@ -81,9 +56,8 @@ function writeQueryKeyValue(
     const rotated = rotate(writer, attention, shared, normed, heads)
     return { query: rotated, ...shared.keysAndValues(sharing!.kind), gate: null }
   }
-  const { continued } = shared.shape
   const added = finishProducts(writer, attention, writeProjections(writer, attention, projections, input), shared)
-  const own = continued === null ? added : { ...added, ...extendKeysAndValues(writer, continued, attention, added) }
+  const own = { ...added, ...extendKeysAndValues(writer, shared.shape.continued, attention, added) }
   if (sharing !== null) shared.keep(sharing.kind, own)
   return own
 }

@@ -1,27 +1,26 @@
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { ContinuedTexts } from './caches.js'
-import { type AttentionForm, writeShare } from './causal-attention.js'
+import { type AttentionForm, splitHeads, writeShare } from './causal-attention.js'
 import { writeCap } from './linear.js'
 import type { QueryKeyValue } from './projections.js'
-import { type SpanForm, writeFirstSeen, writeSlopes, writeStacks } from './span-bias.js'
+import { type SpanForm, writeBatchBias, writeFirstSeen } from './span-bias.js'
 
-/** Adds new keys and values [batch, tokens, heads * size] to those of earlier runs, as [batch, heads, all, size]. */
+/**
+ * Adds new keys and values [batch, tokens, heads * size] to those of earlier runs, as [batch, heads, all, size]; they stay
+ * as they are if texts are not continued.
+ */
 export function extendKeysAndValues(
   writer: GraphWriter,
-  { caches }: ContinuedTexts,
+  continued: ContinuedTexts | null,
   { kvHeads, headDim, valueDim = headDim }: Pick<AttentionForm, 'kvHeads' | 'headDim' | 'valueDim'>,
   { key, value }: Pick<QueryKeyValue, 'key' | 'value'>,
 ): Pick<QueryKeyValue, 'key' | 'value'> {
+  if (continued === null) return { key, value }
+  const { caches } = continued
   return {
     key: caches.extend('key', splitHeads(writer, key, kvHeads, headDim), [kvHeads, headDim]),
     value: caches.extend('value', splitHeads(writer, value, kvHeads, valueDim), [kvHeads, valueDim]),
   }
-}
-
-function splitHeads(writer: GraphWriter, tensor: string, heads: number, size: number): string {
-  return writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, heads, size])])], {
-    perm: [0, 2, 1, 3],
-  })
 }
 
 /**
@@ -31,7 +30,6 @@ function splitHeads(writer: GraphWriter, tensor: string, heads: number, size: nu
  */
 export function writeContinuedBias(writer: GraphWriter, continued: ContinuedTexts, form: SpanForm): string {
   const { past, total, allPositions, positions, arePadding } = continued
-  const { heads, kvHeads, alibi } = form
   const range = (start: string) => writer.op('Range', [start, total, writer.integers([1], [])])
   const column = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([-1])])
   const row = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([1])])
@@ -45,13 +43,7 @@ export function writeContinuedBias(writer: GraphWriter, continued: ContinuedText
   if (firstSeen !== null) {
     masked = writer.op('Or', [masked, writer.op('Less', [row(allPositions), firstSeen])])
   }
-  const mask = row(writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)]))
-  const perGroup = heads / kvHeads
-  if (alibi === null) return perGroup === 1 ? mask : writer.op('Tile', [mask, writer.integers([1, 1, perGroup, 1])])
-  const byHead = writer.op('Unsqueeze', [allPositions, writer.integers([1, 2, 3])])
-  const slopes = writeSlopes(writer, byHead, alibi, [kvHeads, perGroup, 1, 1])
-  const batch = writer.op('Shape', [positions], { start: 0, end: 1 })
-  return writeStacks(writer, writer.op('Add', [slopes, row(mask)]), { queries, keys }, form, [batch])
+  return writeBatchBias(writer, masked, { queries, keys, keyPositions: row(allPositions) }, form)
 }
 
 /**

@@ -43,16 +43,10 @@ export class Caches {
   /**
    * A state that each run replaces; it is zero before the first token.
    * @param shape without the batch
-   * @param part  if the layer has several of this kind
    * @param write writes the nodes that read the state, and returns what they output and the new state
    */
-  replace(
-    kind: StateKind,
-    shape: number[],
-    write: (past: string) => [output: string, present: string],
-    part = '',
-  ): string {
-    const name = `${kind}.${this.#layer}${part === '' ? '' : `.${part}`}`
+  replace(kind: StateKind, shape: number[], write: (past: string) => [output: string, present: string]): string {
+    const name = `${kind}.${this.#layer}`
     const [output, present] = write(this.#input(`past_${name}`, [BATCH, ...shape]))
     this.#output(`present_${name}`, present, [BATCH, ...shape])
     return output

@@ -86,15 +86,11 @@ export function writeCausalAttention(
   { query, key, value, sinks = null }: QueryKeyValue & { sinks?: string | null },
   spans: Spans,
 ): string {
-  const perHead = (tensor: string, count: number, size = headDim) =>
-    writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, count, size])])], {
-      perm: [0, 2, 1, 3],
-    })
-  const queries = writer.ops('Split', [perHead(query, heads), spans.sizes], spans.list.length, {
+  const queries = writer.ops('Split', [splitHeads(writer, query, heads, headDim), spans.sizes], spans.list.length, {
     axis: 2,
   })
-  const keys = perHead(key, kvHeads)
-  const values = perHead(value, kvHeads, valueDim)
+  const keys = splitHeads(writer, key, kvHeads, headDim)
+  const values = splitHeads(writer, value, kvHeads, valueDim)
   const contexts = spans.list.map((span, index) => {
     const ofQueries = (tensor: string, size: number) => writer.dimensions(tensor, [BATCH, heads, span.queries, size])
     const stack = heads === kvHeads ? span.queries : `${span.queries} * ${heads / kvHeads}`
@@ -124,6 +120,13 @@ export function writeCausalAttention(
   const joined = writer.dimensions(writer.op('Concat', contexts, { axis: 2 }), [BATCH, heads, TOKENS, valueDim])
   const all = writer.op('Transpose', [joined], { perm: [0, 2, 1, 3] })
   return writer.op('Reshape', [all, writer.integers([0, 0, heads * valueDim])])
+}
+
+/** [batch, tokens, heads * size] as [batch, heads, tokens, size]. */
+export function splitHeads(writer: GraphWriter, tensor: string, heads: number, size: number): string {
+  return writer.op('Transpose', [writer.op('Reshape', [tensor, writer.integers([0, 0, heads, size])])], {
+    perm: [0, 2, 1, 3],
+  })
 }
 
 /**

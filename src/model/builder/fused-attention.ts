@@ -20,10 +20,10 @@ export interface TextLengths {
  * computes whole blocks of pairs, so spans are faster on short texts. Spans are also faster with windows, because it
  * visits the keys before a window, and with sinks or a soft cap, for which it falls back to holding all scores.
  */
-export function isFused(attention: Attention, { areLong, tree }: TokenShape): boolean {
+export function isFused(attention: Attention, { areLong, tree, continued }: TokenShape): boolean {
   const { window, chunk, alibi, sinks, softcap, differential, headDim } = attention
   const isPlain = [window, chunk, alibi, sinks, softcap, differential].every((part) => part === null)
-  return areLong && tree === null && isPlain && headDim % HEAD_UNIT === 0
+  return areLong && tree === null && continued === null && isPlain && headDim % HEAD_UNIT === 0
 }
 
 export function writeTextLengths(writer: GraphWriter, { inputIds, tokens }: TokenShape): TextLengths {

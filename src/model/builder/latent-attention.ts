@@ -1,7 +1,7 @@
 import type { LatentAttention, Linear } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
-import { extendKeysAndValues, writeCachedAttention } from './cached-attention.js'
-import { writeCausalAttention } from './causal-attention.js'
+import { attend } from './attend.js'
+import { extendKeysAndValues } from './cached-attention.js'
 import type { DecoderWriter } from './decoder-writer.js'
 import { writeLinear } from './linear.js'
 import { writeNorm } from './norm.js'
@@ -21,16 +21,8 @@ export function writeLatentAttention(
   const seen = { heads, kvHeads: heads, window: null, chunk: null, alibi: null }
   const query = writeQuery(writer, attention, input, shared)
   const added = writeKeysAndValues(writer, attention, input, shared)
-  const { continued } = shared.shape
-  const mixed =
-    continued === null
-      ? writeCausalAttention(writer, form, { query, ...added }, shared.spans(seen))
-      : writeCachedAttention(
-          writer,
-          form,
-          { query, ...extendKeysAndValues(writer, continued, form, added) },
-          shared.continuedBias(seen),
-        )
+  const all = extendKeysAndValues(writer, shared.shape.continued, form, added)
+  const mixed = attend(writer, form, seen, { query, ...all }, shared)
   const gated = gate === null ? mixed : writeHeadGate(writer, gate, input, mixed, [heads, valueDim])
   return writeLinear(writer, attention.output, gated)
 }

@@ -31,11 +31,34 @@ export function writeSpanBias(writer: GraphWriter, queries: string, keys: string
 }
 
 /**
+ * The bias on the scores of texts whose tokens stand at positions of their own: [batch, 1 or key heads, stacked queries,
+ * keys].
+ * @param masked bool [batch, queries, keys]: keys that a query does not see
+ * @param places int64: indices of queries [queries] and keys [keys], and positions of the keys [batch, 1, keys]
+ */
+export function writeBatchBias(
+  writer: GraphWriter,
+  masked: string,
+  { queries, keys, keyPositions }: { queries: string; keys: string; keyPositions: string },
+  form: SpanForm,
+): string {
+  const { heads, kvHeads, alibi } = form
+  const row = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([1])])
+  const mask = row(writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)]))
+  const perGroup = heads / kvHeads
+  if (alibi === null) return writer.op('Tile', [mask, writer.integers([1, 1, perGroup, 1])])
+  const byHead = writer.op('Unsqueeze', [keyPositions, writer.integers([1, 2])])
+  const slopes = writeSlopes(writer, byHead, alibi, [kvHeads, perGroup, 1, 1])
+  const batch = writer.op('Shape', [keyPositions], { start: 0, end: 1 })
+  return writeStacks(writer, writer.op('Add', [slopes, row(mask)]), { queries, keys }, form, [batch])
+}
+
+/**
  * Biases [..., key heads, heads of a group, queries, keys] as [..., key heads, stacked queries, keys].
  * @param places  int64 [queries] and [keys]
  * @param leading  int64 [1]: sizes of the dimensions before
  */
-export function writeStacks(
+function writeStacks(
   writer: GraphWriter,
   biases: string,
   { queries, keys }: { queries: string; keys: string },
@@ -49,7 +72,7 @@ export function writeStacks(
 }
 
 /** Positions of keys times the slope of each head. */
-export function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: number[]): string {
+function writeSlopes(writer: GraphWriter, keys: string, alibi: Alibi, shape: number[]): string {
   const { slopes, inBfloat16, scale } = alibi
   const round = (tensor: string) =>
     inBfloat16

@@ -1,7 +1,7 @@
 import type { Decoder, Mixer } from '../families/describe/description.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { TreeInputs } from './rope.js'
-import { type SpanForm, writeFirstSeen, writeSlopes, writeStacks } from './span-bias.js'
+import { type SpanForm, writeBatchBias, writeFirstSeen } from './span-bias.js'
 
 /** int64: indices of queries [queries] and keys [keys] in the text; first query [1], and the end of both [1]. */
 interface Places {
@@ -35,7 +35,6 @@ export function writeTreeBias(
   { queries, keys, start, end }: Places,
   form: SpanForm,
 ): string {
-  const { heads, kvHeads, alibi } = form
   const column = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([-1])])
   const row = (tensor: string) => writer.op('Unsqueeze', [tensor, writer.integers([1])])
   const take = (tensor: string, from: string) => writer.op('Slice', [tensor, from, end, writer.integers([1])])
@@ -50,11 +49,5 @@ export function writeTreeBias(
   if (firstSeen !== null) {
     masked = writer.op('Or', [masked, writer.op('Less', [keyPositions, firstSeen])])
   }
-  const mask = row(writer.op('Where', [masked, writer.float(Number.NEGATIVE_INFINITY), writer.float(0)]))
-  const perGroup = heads / kvHeads
-  if (alibi === null) return writer.op('Tile', [mask, writer.integers([1, 1, perGroup, 1])])
-  const byHead = writer.op('Unsqueeze', [keyPositions, writer.integers([1, 2])])
-  const slopes = writeSlopes(writer, byHead, alibi, [kvHeads, perGroup, 1, 1])
-  const batch = writer.op('Shape', [positions], { start: 0, end: 1 })
-  return writeStacks(writer, writer.op('Add', [slopes, row(mask)]), { queries, keys }, form, [batch])
+  return writeBatchBias(writer, masked, { queries, keys, keyPositions }, form)
 }

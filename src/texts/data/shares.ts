@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
 import { UsageError } from '../../base/errors.js'
+import { splitShare } from './split-share.js'
 import { publicNameOf } from './web-file.js'
 
 /** A file, folder or dataset on the Hub, and the share of the texts that comes from it. */
@@ -35,8 +35,9 @@ export function readShares(paths: string[]): DatasetShare[] | undefined {
 }
 
 function readShare(path: string): { id: string; share: number | undefined } {
-  const [, id, digits] = existsSync(path) ? [] : (/^(.+):(\d+\.?\d*|\.\d+)$/.exec(path) ?? [])
-  if (id === undefined) return { id: path, share: undefined }
+  const split = splitShare(path)
+  if (split === undefined) return { id: path, share: undefined }
+  const { id, digits } = split
   const share = Number(digits)
   if (share > 0 && Number.isFinite(share)) return { id, share }
   throw new UsageError(`dataset ${publicNameOf(path)}: expected a share above 0, found ${digits}`)

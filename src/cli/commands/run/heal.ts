@@ -17,7 +17,7 @@ export interface HealFlags extends Pick<HealOptions, (typeof HEAL_LIST)['flags']
 export async function run(flags: HealFlags): Promise<void> {
   const { quiet = false, output } = flags
   setQuiet(quiet)
-  const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
+  const interruption = listenForInterruption()
   const progress = createProgress({ quiet })
   try {
     const result = await healModel({

@@ -1,5 +1,7 @@
-/** Aborts a signal on the first SIGINT or SIGTERM; the second ends the process as usual. */
-export function listenForInterruption(onInterrupt: () => void): { signal: AbortSignal; stop: () => void } {
+import { printNote } from '../../terminal/output.js'
+
+/** Aborts a signal on the first SIGINT or SIGTERM, and says so; the second ends the process as usual. */
+export function listenForInterruption(): { signal: AbortSignal; stop: () => void } {
   const controller = new AbortController()
   const stop = () => {
     process.off('SIGINT', interrupt)
@@ -7,7 +9,7 @@ export function listenForInterruption(onInterrupt: () => void): { signal: AbortS
   }
   const interrupt = () => {
     stop()
-    onInterrupt()
+    printNote('stopping; press Ctrl-C again to stop at once')
     controller.abort()
   }
   process.on('SIGINT', interrupt)

@@ -58,7 +58,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
   }
   const healOptions = readHealOptions(flags)
   const removal = await readRemoval(flags)
-  const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
+  const interruption = listenForInterruption()
   const { signal } = interruption
   const onNote = printOnce(printNote)
   const model = pick(flags, INSPECT_LIST.flags)

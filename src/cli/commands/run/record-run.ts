@@ -1,4 +1,5 @@
 import type { RunRecord } from '../../../results/documents/run-record.js'
+import { splitShare } from '../../../texts/data/split-share.js'
 import { publicNameOf } from '../../../texts/data/web-file.js'
 import type { Shard } from '../../../texts/tokens/placed-rows.js'
 
@@ -26,6 +27,6 @@ export function recordRun<Flags extends object>(
 
 /** A name of texts without secrets; its share, if it has one, stays. */
 function publicShareOf(name: string): string {
-  const [, id, share] = /^(.*)(:[\d.]+)$/s.exec(name) ?? [name, name, '']
-  return `${publicNameOf(id!)}${share}`
+  const split = splitShare(name)
+  return split === undefined ? publicNameOf(name) : `${publicNameOf(split.id)}:${split.digits}`
 }

@@ -30,7 +30,7 @@ export async function runWithHooks<T>(
 ): Promise<T> {
   setQuiet(quiet)
   const progress = createProgress({ quiet })
-  const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
+  const interruption = listenForInterruption()
   try {
     return await run({
       signal: interruption.signal,

@@ -35,7 +35,7 @@ interface RemovalOrigin {
   storedDtype?: string | null | undefined
   /** The config's `model_type`, if the file records it. */
   family?: string | undefined
-  /** Of the run that made the file, if it records them. */
+  /** Options of the run that made the file, if the file records them. */
   options?: CarriedOptions | undefined
 }
 

@@ -60,7 +60,7 @@ async function measureInto(folder: ClaimedFolder, given: SimilarityFlags): Promi
   }
   const checkpoint = openCheckpoint(output, { shard: flags.shard, run })
   const resumeFrom = await findEarlierRun(checkpoint, flags.resume)
-  const interruption = listenForInterruption(() => printNote('stopping; press Ctrl-C again to stop at once'))
+  const interruption = listenForInterruption()
   const { signal } = interruption
   const progress = createProgress({ quiet: flags.quiet ?? false })
   try {

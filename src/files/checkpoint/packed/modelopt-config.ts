@@ -5,8 +5,8 @@ import { QUANTIZATION_KEYS } from './read-packed.js'
 export const MODELOPT_FILE = 'hf_quant_config.json'
 
 /**
- * The content of config.json with what `hf_quant_config.json` says of weights and caches, if weights are quantised and
- * config.json does not say how.
+ * The content of config.json; if the weights are quantised and it does not say how, with what `hf_quant_config.json`
+ * says.
  * @param stated content of that file; undefined if there is none
  */
 export function withModelOpt(
