@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { LayerpruneError } from './errors.js'
@@ -24,6 +34,8 @@ export interface Lock {
 interface LockOptions {
   /** What is made, in words that are equal only for parts of one thing; omitted if nothing is shared. */
   work?: string
+  /** What messages call the output; its path if omitted. */
+  named?: string | undefined
   /** Also refuses while another process makes something else in the same folder. */
   wholeFolder?: boolean
 }
@@ -43,7 +55,10 @@ process.on('exit', () => {
  * this host that no longer run are taken over.
  * @throws LayerpruneError with pid, host and time if another process holds the lock, or it cannot be written
  */
-export async function lockOutput(path: string, { work = '', wholeFolder = false }: LockOptions = {}): Promise<Lock> {
+export async function lockOutput(
+  path: string,
+  { work = '', named = path, wholeFolder = false }: LockOptions = {},
+): Promise<Lock> {
   const file = join(dirname(resolve(path)), `.${shortenName(basename(resolve(path)))}${ENDING}`)
   const holder: LockHolder = {
     pid: process.pid,
@@ -52,7 +67,7 @@ export async function lockOutput(path: string, { work = '', wholeFolder = false 
     since: `${new Date().toISOString().slice(0, 19)}Z`,
     work,
   }
-  await explainFailure(path, async () => acquire(file, path, holder))
+  await explainFailure(named, async () => acquire(file, named, holder))
   const lock = { release: () => release(file) }
   try {
     if (wholeFolder) assertAlone(file, path, work)
@@ -66,7 +81,7 @@ export async function lockOutput(path: string, { work = '', wholeFolder = false 
 function acquire(file: string, path: string, holder: LockHolder): void {
   for (;;) {
     try {
-      writeFileSync(file, JSON.stringify(holder), { flag: 'wx' })
+      create(file, JSON.stringify(holder))
       held.add(file)
       return
     } catch (error) {
@@ -119,6 +134,19 @@ function isAlive(file: string, text: string): boolean {
   if (holder.host !== hostname()) return true
   if (holder.pid === process.pid) return held.has(file)
   return isRunning(holder.pid) && [null, holder.startedTicks].includes(readStart(holder.pid))
+}
+
+/** Whole or not at all, though a full disk may have room for an empty file. */
+function create(file: string, text: string): void {
+  const descriptor = openSync(file, 'wx')
+  try {
+    writeSync(descriptor, text)
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw error
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 function isRunning(pid: number): boolean {

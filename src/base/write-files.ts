@@ -30,8 +30,8 @@ export async function ensureWritableFolder(folder: string): Promise<void> {
 }
 
 /** @throws LayerpruneError with the path and the reason */
-export async function makeFolder(folder: string): Promise<void> {
-  await explainFailure(folder, () => makeLevels(folder))
+export async function makeFolder(folder: string, elsewhere?: Elsewhere): Promise<void> {
+  await explainFailure(folder, () => makeLevels(folder), elsewhere)
 }
 
 /** Level by level, to name the topmost missing folder: mkdir with `recursive` never ends in /proc. */
@@ -140,13 +140,30 @@ export async function writeExactly(file: FileHandle, bytes: Uint8Array, position
   }
 }
 
-const REASONS: Record<string, [reason: string, hint?: string]> = {
-  ENOSPC: ['no space left on the disk', 'free some space, or write to another disk'],
-  EDQUOT: ['the disk quota is used up', 'free some space, or write to another disk'],
+/** What to do if a place cannot be written to, and if it is full. */
+interface Elsewhere {
+  forbidden: string
+  full: string
+}
+
+const OTHER_OUTPUT: Elsewhere = {
+  forbidden: 'name a place you may write to',
+  full: 'free some space, or write to another disk',
+}
+
+/** The same for the Hub's cache and what is kept beside it. */
+export const OTHER_CACHE: Elsewhere = {
+  forbidden: 'name a place you may write to with HF_HOME',
+  full: 'free some space, or name another place with HF_HOME',
+}
+
+const REASONS: Record<string, [reason: string, hint?: string | keyof Elsewhere]> = {
+  ENOSPC: ['no space left on the disk', 'full'],
+  EDQUOT: ['the disk quota is used up', 'full'],
   EFBIG: ['the file is larger than allowed here'],
-  EACCES: ['permission denied', 'name a place you may write to'],
-  EPERM: ['permission denied', 'name a place you may write to'],
-  EROFS: ['the file system is read-only', 'name a place you may write to'],
+  EACCES: ['permission denied', 'forbidden'],
+  EPERM: ['permission denied', 'forbidden'],
+  EROFS: ['the file system is read-only', 'forbidden'],
   ENOENT: ['its folder does not exist', 'create the folder first'],
   ENOTDIR: ['a part of the path is a file, expected a folder', 'name another place'],
   EEXIST: ['is a file, expected a folder', 'name another place, or remove the file'],
@@ -158,13 +175,18 @@ const REASONS: Record<string, [reason: string, hint?: string]> = {
  * Runs an action that writes, and explains a file system failure and what to do about it.
  * @throws LayerpruneError with the path and the reason
  */
-export async function explainFailure<T>(path: string, action: () => Promise<T>): Promise<T> {
+export async function explainFailure<T>(
+  path: string,
+  action: () => Promise<T>,
+  elsewhere: Elsewhere = OTHER_OUTPUT,
+): Promise<T> {
   try {
     return await action()
   } catch (cause) {
     const code = codeOf(cause)
     if (code === undefined) throw cause
-    const [reason, hint] = REASONS[code] ?? [(cause as Error).message]
+    const [reason, advice] = REASONS[code] ?? [(cause as Error).message]
+    const hint = advice === 'full' || advice === 'forbidden' ? elsewhere[advice] : advice
     throw new LayerpruneError(`cannot write ${path}: ${reason}`, { cause, ...(hint ? { hint } : {}) })
   }
 }

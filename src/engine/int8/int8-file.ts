@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { explainFailure, writeExactly } from '../../base/write-files.js'
+import { explainFailure, OTHER_CACHE, writeExactly } from '../../base/write-files.js'
 import { type HashOptions, hashFiles } from '../../files/checkpoint/hash-files.js'
 import { listParts } from '../../files/checkpoint/weight-expression.js'
 import type { StoredNumbers } from '../../model/graph/int8/weight-products.js'
@@ -69,7 +69,7 @@ export async function writeInt8File(
   options: FileOptions = {},
 ): Promise<string> {
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.tmp`)
-  const write = <T>(action: () => Promise<T>) => explainFailure(join(folder, `${identity}.int8`), action)
+  const write = <T>(action: () => Promise<T>) => explainFailure(join(folder, `${identity}.int8`), action, OTHER_CACHE)
   const file = await write(() => open(temporary, 'wx'))
   const put = ({ buffer }: { buffer: ArrayBuffer }, { offsetBytes }: Place) =>
     write(() => writeExactly(file, new Uint8Array(buffer), offsetBytes))

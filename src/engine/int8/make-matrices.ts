@@ -38,7 +38,11 @@ export async function* makeMatrices(
   const running = new Map<Worker, ReturnType<typeof askWorker>>()
   const startNext = (worker: Worker) => {
     const matrix = waiting.shift()
-    if (matrix !== undefined) running.set(worker, askWorker(worker, matrix))
+    if (matrix === undefined) return
+    const asked = askWorker(worker, matrix)
+    // threads that are still at work when the run ends are ended too
+    asked.catch(() => {})
+    running.set(worker, asked)
   }
   try {
     for (const worker of workers) startNext(worker)
@@ -77,7 +81,26 @@ async function askWorker(worker: Worker, matrix: PlannedMatrix) {
   return { worker, matrix, answer }
 }
 
+/** @throws LayerpruneError if the thread ends instead, as when it has no memory left */
 async function receiveAnswer(worker: Worker): Promise<WorkerAnswer> {
-  const [answer] = (await once(worker, 'message')) as [WorkerAnswer]
-  return answer
+  const rest = new AbortController()
+  const { signal } = rest
+  const answered = once(worker, 'message', { signal }).then(([answer]) => answer as WorkerAnswer)
+  const ended = once(worker, 'exit', { signal }).then(() => {
+    throw threadEnded()
+  })
+  try {
+    return await Promise.race([answered, ended])
+  } catch (cause) {
+    throw (cause as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY' ? threadEnded(cause) : cause
+  } finally {
+    rest.abort()
+  }
+}
+
+function threadEnded(cause?: unknown): LayerpruneError {
+  return new LayerpruneError('a thread that makes int8 weights has ended: the system may have had no memory left', {
+    hint: 'free some memory, or omit `dtype: q8`',
+    cause,
+  })
 }

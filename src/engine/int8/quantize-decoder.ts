@@ -1,10 +1,10 @@
-import { realpath } from 'node:fs/promises'
+import { realpath, statfs } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { removeAbandoned } from '../../base/abandoned-files.js'
 import { LayerpruneError } from '../../base/errors.js'
 import { formatSize } from '../../base/format-numbers.js'
 import type { ProgressOptions } from '../../base/progress.js'
-import { makeFolder } from '../../base/write-files.js'
+import { makeFolder, OTHER_CACHE } from '../../base/write-files.js'
 import type { TensorLocation } from '../../files/checkpoint/safetensors.js'
 import { assertFiniteWeights } from '../../model/graph/checks/finite-weights.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
@@ -95,15 +95,25 @@ async function provideFile(
   layout: Layout,
   { cacheFolder, tensors, signal, onNote, onProgress }: Int8Options,
 ): Promise<string> {
-  await makeFolder(cacheFolder)
+  await makeFolder(cacheFolder, OTHER_CACHE)
   const folder = await realpath(cacheFolder)
   await removeAbandoned(folder, (name) => /^\..*\.tmp$/.test(name))
   const identity = await identifyMatrices(plans, folder, { signal, onProgress })
   const known = await findInt8File(folder, identity, { signal, onProgress })
   if (known !== null) return known
   await assertFiniteWeights(decoder, { tensors, signal, onProgress })
+  await assertRoom(folder, layout.sizeBytes)
   onNote?.(`making ${formatSize(layout.sizeBytes)} of int8 weights, once, in ${folder}`)
   return writeInt8File(folder, identity, plans, layout, { signal, onProgress })
+}
+
+async function assertRoom(folder: string, sizeBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder)
+  if (bavail * bsize >= sizeBytes) return
+  throw new LayerpruneError(
+    `not enough room for int8 weights: ${sizeBytes} bytes will be written, ${bavail * bsize} are free at ${folder}`,
+    { hint: OTHER_CACHE.full },
+  )
 }
 
 /** @param path of the file of the matrices */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rename, stat, symlink } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
-import { explainFailure, makeFolder, writeFileAtomically } from '../../base/write-files.js'
+import { explainFailure, makeFolder, OTHER_CACHE, writeFileAtomically } from '../../base/write-files.js'
 import { isCommit } from './answers.js'
 import { isSafePath, type Repo } from './repo.js'
 import type { HubSettings } from './settings.js'
@@ -36,7 +36,7 @@ export async function writeCachedCommit(settings: HubSettings, repo: Repo, commi
   if (repo.revision === commit || !isSafePath(repo.revision)) return
   const path = join(findInCache(settings, repo).folder, 'refs', repo.revision)
   if ((await readRef(path)) === commit) return
-  await makeFolder(dirname(path))
+  await makeFolder(dirname(path), OTHER_CACHE)
   await writeFileAtomically(path, commit)
 }
 
@@ -58,15 +58,16 @@ export async function listSnapshot(folder: string): Promise<string[]> {
  * @throws LayerpruneError if the cache cannot be written to
  */
 export async function addToSnapshot(blob: string, target: string, { useLinks }: HubSettings): Promise<void> {
-  await makeFolder(dirname(target))
-  await explainFailure(target, async () => {
+  await makeFolder(dirname(target), OTHER_CACHE)
+  const add = async () => {
     const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`
     const isLinked = useLinks && (await makeLink(relative(dirname(target), blob), temporary))
     if (isLinked) return rename(temporary, target)
     const isMoved = await unlessMissing(rename(blob, target).then(() => true))
     // another process may have moved it there first
     if (!isMoved) await stat(target)
-  })
+  }
+  await explainFailure(target, add, OTHER_CACHE)
 }
 
 /** @returns false if the system or the disk has no links, or the user may not create them */

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LayerpruneError } from '../../base/errors.js'
-import { explainFailure, makeFolder } from '../../base/write-files.js'
+import { explainFailure, makeFolder, OTHER_CACHE } from '../../base/write-files.js'
 import type { TreeEntry } from './answers.js'
 import { addToSnapshot, findInCache, sizeOf } from './cache.js'
 import type { Hub } from './hub.js'
@@ -51,7 +51,7 @@ async function downloadBlob(
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const folder = dirname(blob)
-  await makeFolder(folder)
+  await makeFolder(folder, OTHER_CACHE)
   for (let tries = 1; ; tries++) {
     const partial = await openPartial(blob, tries === 1)
     let counted = 0
@@ -86,7 +86,7 @@ async function completePartial(
   onBytes: (bytes: number) => void,
 ): Promise<string> {
   const isUsable = sizeBytes <= entry.sizeBytes
-  if (!isUsable) await explainFailure(path, () => handle.truncate(0))
+  if (!isUsable) await explainFailure(path, () => handle.truncate(0), OTHER_CACHE)
   const position = isUsable ? sizeBytes : 0
   await assertSpace(dirname(path), entry, position)
   onBytes(position)
@@ -94,10 +94,10 @@ async function completePartial(
   const url = fileUrl(hub.settings.endpoint, repo, entry.path)
   const file = { repo, what, url, sizeBytes: entry.sizeBytes }
   for await (const chunk of streamFile(hub, file, { start: position, end: null })) {
-    await explainFailure(path, () => handle.writeFile(chunk))
+    await explainFailure(path, () => handle.writeFile(chunk), OTHER_CACHE)
     onBytes(chunk.length)
   }
-  await explainFailure(path, () => handle.sync())
+  await explainFailure(path, () => handle.sync(), OTHER_CACHE)
   const hash = startHash(entry)
   for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) {
     hub.signal?.throwIfAborted()

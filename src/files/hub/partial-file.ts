@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { access, constants, copyFile, type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { explainFailure } from '../../base/write-files.js'
+import { explainFailure, OTHER_CACHE } from '../../base/write-files.js'
 import { sizeOf, unlessMissing } from './cache.js'
 
 /**
@@ -27,12 +27,13 @@ const FORGOTTEN_MS = 7 * 86_400_000
 /** Opens a partial file of this process alone; with `reuse` it starts with what other tries have downloaded. */
 export async function openPartial(blob: string, reuse: boolean): Promise<PartialFile> {
   const path = `${blob}.${randomBytes(8).toString('hex')}.incomplete`
-  return explainFailure(path, async () => {
+  const make = async () => {
     const isThere = reuse && ((await takeFree(blob, path)) || (await copyLongest(blob, path)))
     const handle = await open(path, isThere ? 'a+' : 'ax+')
     const { size } = await handle.stat()
     return { path, handle, sizeBytes: size }
-  })
+  }
+  return explainFailure(path, make, OTHER_CACHE)
 }
 
 /** Closes a partial file so that the next try can continue it. */
@@ -50,7 +51,7 @@ export async function removePartial({ path, handle }: PartialFile): Promise<void
 /** Names a partial file as its blob; false if another process considered it abandoned and removed it. */
 export async function publishPartial({ path, handle }: PartialFile, blob: string): Promise<boolean> {
   await handle.close()
-  return explainFailure(blob, () => isDone(rename(path, blob)))
+  return explainFailure(blob, () => isDone(rename(path, blob)), OTHER_CACHE)
 }
 
 /** Removes partial files of dead downloads: of a blob that is complete by now, or that nobody came back for. */

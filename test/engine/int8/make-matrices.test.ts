@@ -11,13 +11,13 @@ import { makeTempFolder } from '../../support/temp-folder.js'
 /** So many numbers that they are rounded in threads. */
 const SIZE = 768
 
-it('threads round packed weights, which are decoded for them', async () => {
+function planTwo(): PlannedMatrix[] {
   const file = join(makeTempFolder(), 'codes')
   writeFileSync(
     file,
     Uint8Array.from({ length: 2 * SIZE ** 2 }, (_, index) => (index * 31 + (index >> 9)) % 251),
   )
-  const plans = [0, 1].map((index): PlannedMatrix => {
+  return [0, 1].map((index): PlannedMatrix => {
     const part = {
       name: `codes ${index}`,
       dtype: 'I8' as const,
@@ -40,6 +40,17 @@ it('threads round packed weights, which are decoded for them', async () => {
       keepsResiduals: true,
     }
   })
+}
+
+it('threads that are at work when the caller stops are ended, and nothing else happens', async () => {
+  const made = makeMatrices(planTwo())
+  await made.next()
+  // an unhandled rejection would fail the test run
+  await made.return(undefined)
+})
+
+it('threads round packed weights, which are decoded for them', async () => {
+  const plans = planTwo()
   const made = new Map<string, unknown>()
   for await (const { matrix, made: rounded } of makeMatrices(plans)) made.set(matrix.name, rounded)
   for (const plan of plans) {

@@ -51,6 +51,7 @@ export async function withFolder<T>(
   const part = run.shard === undefined ? 'results' : name
   const lock = await lockOutput(join(folder, part), {
     work: JSON.stringify([run.command, run.options]),
+    named: run.shard === undefined ? folder : undefined,
     wholeFolder: true,
   })
   try {
