@@ -88,7 +88,7 @@ const ROOMS: Record<string, string[][]> = {
     ['run', 'write-model'],
     ['evaluate', 'inspect', 'recipe', 'similarity'],
     ['prune', 'repair', 'tasks'],
-    ['heal', 'strategies'],
+    ['export', 'heal', 'strategies'],
     ['sweep'],
     ['library'],
   ],

@@ -2,6 +2,8 @@ import type { Dialect } from '../checkpoint/dialect.js'
 import type { GgufTensor } from './header.js'
 import type { Metadata } from './metadata.js'
 import type { TensorNames } from './tensor-names.js'
+import type { Source } from './write/source.js'
+import type { Statements } from './write/written-value.js'
 
 /** What the settings of an architecture are read from. */
 export interface Facts {
@@ -48,4 +50,10 @@ export interface Architecture {
   windowsNeedLayers?: number
   /** Further keys of config.json; undefined ones are omitted. */
   settings?: (facts: Facts) => Record<string, unknown>
+  /** The inverse: further metadata of a file to write, by their keys without the architecture's name. */
+  states?: (source: Source) => Statements
+  /** Other families whose checkpoints can be written as files of this architecture. */
+  holds?: string[]
+  /** llama.cpp has no windows for it: why that is accepted when a model is written. */
+  dropsWindows?: true
 }

@@ -34,6 +34,8 @@ export interface GgufTensor {
   /** From the start of the file. */
   offsetBytes: number
   sizeBytes: number
+  /** Its numbers, if the file is still to be written and they say how to compute. */
+  values?: Float32Array
 }
 
 export interface GgufHeader {

@@ -93,12 +93,19 @@ export function numberOfType(type: ValueType): number {
   return VALUE_TYPES.findIndex(([name]) => name === type)
 }
 
-/** A whole number as a file holds it. */
-export function encodeInteger(type: ValueType, value: number): Uint8Array {
+/** A single value as a file holds it. */
+export function encodeScalar(type: Exclude<ValueType, 'array'>, value: Scalar): Uint8Array {
+  if (type === 'string') {
+    const text = Buffer.from(String(value))
+    return Buffer.concat([encodeScalar('uint64', text.length), text])
+  }
   const bytes = Buffer.alloc(typeOf(type)[1])
-  if (type === 'uint64' || type === 'int64') bytes.writeBigInt64LE(BigInt(value))
-  else if (type.startsWith('u')) bytes.writeUIntLE(value, 0, bytes.length)
-  else bytes.writeIntLE(value, 0, bytes.length)
+  if (type === 'uint64') bytes.writeBigUInt64LE(BigInt(value))
+  else if (type === 'int64') bytes.writeBigInt64LE(BigInt(value))
+  else if (type === 'float32') bytes.writeFloatLE(Number(value))
+  else if (type === 'float64') bytes.writeDoubleLE(Number(value))
+  else if (type.startsWith('i')) bytes.writeIntLE(Number(value), 0, bytes.length)
+  else bytes.writeUIntLE(Number(value), 0, bytes.length)
   return bytes
 }
 

@@ -76,7 +76,8 @@ function readYarn(metadata: Metadata, factor: number, original: number): Record<
 function readFactors({ tensor }: RopeFacts, name: string): number[] | undefined {
   const found = tensor(name)
   if (found === undefined) return undefined
-  const { file, type, shape, offsetBytes, sizeBytes } = found
+  const { file, type, shape, offsetBytes, sizeBytes, values } = found
+  if (values !== undefined) return [...values]
   if (type.name !== 'F32' || shape.length !== 1 || shape[0]! > MOST_FACTORS) {
     throw damagedGguf(
       `${file}: ${name} is ${type.name} [${shape.join(', ')}], expected at most ${MOST_FACTORS} numbers in F32`,

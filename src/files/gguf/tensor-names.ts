@@ -2,15 +2,19 @@ import type { GgufTensor } from './header.js'
 
 /**
  * What the checkpoint of a family calls a tensor: its module, to which `.weight` or `.bias` is added; the whole name;
- * or the module of each expert or head of which the tensor is a stack. Shapes are given if a file has them otherwise.
+ * the module of each expert or head of which the tensor is a stack; or a module whose tensor has so many axes, of which
+ * a file may omit one of size 1; `isWritten`: llama.cpp's converter writes that one too.
  */
 export type Target =
   | string
   | { name: string }
   | { each: (index: number) => string }
-  | { module: string; shape: (shape: number[]) => number[] }
+  | { module: string; axes: number; axis: number; isWritten?: true }
 
-/** By what a file calls a tensor, without the number of its layer, and without the ending unless endings differ. */
+/**
+ * By what a file calls a tensor, without the number of its layer, and without the ending unless endings differ. If two
+ * have the same name in the checkpoint, the last is the one that is written.
+ */
 export interface TensorNames {
   /** What the names of the decoder's own tensors start with. */
   prefix: string
@@ -57,7 +61,7 @@ export const LLAMA_TENSORS: TensorNames = {
     ffn_gate_shexp: 'mlp.shared_expert.gate_proj',
     ffn_up_shexp: 'mlp.shared_expert.up_proj',
     ffn_down_shexp: 'mlp.shared_expert.down_proj',
-    ffn_gate_inp_shexp: { module: 'mlp.shared_expert_gate', shape: (shape) => [1, shape.at(-1)!] },
+    ffn_gate_inp_shexp: { module: 'mlp.shared_expert_gate', axes: 2, axis: 0, isWritten: true },
   },
 }
 
@@ -94,7 +98,9 @@ function nameTensor(
   if (typeof target === 'string') return [whole(tensor, `${start}${target}${ending}`)]
   if ('name' in target) return [whole(tensor, `${start}${target.name}`)]
   if ('module' in target) {
-    return [{ ...whole(tensor, `${start}${target.module}${ending}`), shape: target.shape(tensor.shape) }]
+    const { axes, axis } = target
+    const shape = tensor.shape.length < axes ? tensor.shape.toSpliced(axis, 0, 1) : tensor.shape
+    return [{ ...whole(tensor, `${start}${target.module}${ending}`), shape }]
   }
   const [count = 0, ...shape] = tensor.shape
   const sizeBytes = tensor.sizeBytes / Math.max(count, 1)

@@ -27,11 +27,17 @@ export interface MadeBytes {
   make: () => Uint8Array
 }
 
+/** Bytes that are read or made piece by piece as they are written. */
+export interface StreamedBytes {
+  sizeBytes: number
+  stream: () => AsyncIterable<Uint8Array>
+}
+
 /** A file to write: its content is the parts, one after another. */
 export interface PlannedFile {
   /** Relative to the folder that is written. */
   name: string
-  parts: (Uint8Array | FileRange | RowParts | MadeBytes)[]
+  parts: (Uint8Array | FileRange | RowParts | MadeBytes | StreamedBytes)[]
 }
 
 /** What a pruned model is made of. */

@@ -59,6 +59,7 @@ async function writePlannedFile(
     for (const part of joinRanges(parts)) {
       if (part instanceof Uint8Array) await write(part)
       else if ('make' in part) await write(part.make())
+      else if ('stream' in part) for await (const bytes of part.stream()) await write(bytes)
       else if ('kept' in part) await source.readRows(part, write)
       else await source.read(part, write)
     }

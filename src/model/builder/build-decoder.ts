@@ -104,6 +104,14 @@ export function describeDecoder(config: ModelConfig, tensors: SafetensorsCheckpo
 }
 
 /**
+ * Finds where a checkpoint keeps the tensors of its decoder.
+ * @throws LayerpruneError if the family is not known or the decoder cannot be found
+ */
+export function locateDecoder(config: ModelConfig, tensors: Tensors): DecoderLayout {
+  return findLayout(config, findFamily(config), tensors)
+}
+
+/**
  * Counts the parameters of a checkpoint outside its decoder, such as those of a vision tower.
  * @throws LayerpruneError if the family is not known or the decoder cannot be found
  */

@@ -1,5 +1,7 @@
 import type { Architecture } from '../architecture.js'
-import { LLAMA, rename } from './parts.js'
+import { flagOf } from '../write/source.js'
+import { count, flag, optional } from '../write/written-value.js'
+import { LLAMA, rename, statesRotated } from './parts.js'
 
 const GPT2_TENSORS = rename(
   {
@@ -34,6 +36,7 @@ export const GPT_ARCHITECTURES: Record<string, Architecture> = {
       positions: 'n_positions',
     },
     dialect: { transposesMatrices: true },
+    states: ({ shape }) => ({ feed_forward_length: optional(shape('blk.0.ffn_up.weight')?.[0], count) }),
   },
   gptneox: {
     family: 'gpt_neox',
@@ -55,6 +58,10 @@ export const GPT_ARCHITECTURES: Record<string, Architecture> = {
     keys: { kvHeads: null },
     dialect: { stacksProjections: true },
     settings: ({ metadata }) => ({ use_parallel_residual: metadata.flag('use_parallel_residual') ?? true }),
+    states: (source) => ({
+      ...statesRotated(source),
+      use_parallel_residual: flag(flagOf(source, 'use_parallel_residual') ?? true),
+    }),
   },
   phi2: {
     ...LLAMA,
@@ -66,6 +73,7 @@ export const GPT_ARCHITECTURES: Record<string, Architecture> = {
     ),
     // llama.cpp's converter states four times the hidden size, whatever it is
     settings: ({ tensor }) => ({ intermediate_size: tensor('blk.0.ffn_up.weight')?.shape[0] }),
+    states: statesRotated,
   },
   stablelm: {
     ...LLAMA,
@@ -79,6 +87,10 @@ export const GPT_ARCHITECTURES: Record<string, Architecture> = {
         qk_layernorm: tensor('blk.0.attn_q_norm.weight') !== undefined,
       }
     },
+    states: (source) => ({
+      ...statesRotated(source),
+      use_parallel_residual: flag(source.shape('blk.0.ffn_norm.weight') === undefined),
+    }),
     tensors: rename({
       attn_q_norm: { each: (index) => `self_attn.q_layernorm.norms.${index}` },
       attn_k_norm: { each: (index) => `self_attn.k_layernorm.norms.${index}` },
@@ -91,5 +103,6 @@ export const GPT_ARCHITECTURES: Record<string, Architecture> = {
     epsilon: 'norm_epsilon',
     tensors: rename({ ffn_up: 'mlp.c_fc', ffn_down: 'mlp.c_proj' }),
     settings: () => ({ sliding_window: null }),
+    dropsWindows: true,
   },
 }

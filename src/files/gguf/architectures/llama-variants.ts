@@ -1,5 +1,19 @@
 import type { Architecture } from '../architecture.js'
-import { attentionBias, hasBias, INTERLEAVED, LLAMA, llamaBiases, QWEN3_IMAGES, rename, window } from './parts.js'
+import { numberOf } from '../write/source.js'
+import { count, optional, real } from '../write/written-value.js'
+import {
+  attentionBias,
+  hasBias,
+  INTERLEAVED,
+  LLAMA,
+  llamaBiases,
+  QWEN3_IMAGES,
+  rename,
+  statesLlama,
+  statesRotated,
+  statesWindow,
+  window,
+} from './parts.js'
 
 const MIXTRAL_TENSORS = rename({
   ffn_gate_inp: 'block_sparse_moe.gate',
@@ -18,6 +32,8 @@ const MIXTRAL: Architecture = {
     num_experts_per_tok: metadata.number('expert_used_count'),
     sliding_window: null,
   }),
+  states: statesLlama,
+  dropsWindows: true,
 }
 
 /** Architectures with the layer of Llama, or nearly. */
@@ -26,9 +42,12 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     ...LLAMA,
     dialect: INTERLEAVED,
     settings: llamaBiases,
+    states: statesLlama,
+    holds: ['mistral', 'ministral'],
+    dropsWindows: true,
     variant: { key: 'expert_count', architecture: MIXTRAL },
   },
-  arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases },
+  arcee: { ...LLAMA, family: 'arcee', dialect: INTERLEAVED, settings: llamaBiases, states: statesLlama },
   ernie4_5: { ...LLAMA, family: 'ernie4_5', settings: (facts) => ({ use_bias: hasBias(facts) }) },
   exaone: {
     ...LLAMA,
@@ -48,6 +67,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
       },
       { prefix: 'transformer.', layers: 'h', model: { token_embd: 'wte', output_norm: 'ln_f' } },
     ),
+    states: statesRotated,
   },
   glm4: {
     ...LLAMA,
@@ -58,6 +78,7 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
       post_ffw_norm: 'post_mlp_layernorm',
     }),
     settings: attentionBias,
+    states: statesRotated,
   },
   granite: {
     ...LLAMA,
@@ -69,6 +90,13 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
       embedding_multiplier: facts.metadata.number('embedding_scale') || 1,
       residual_multiplier: facts.metadata.number('residual_scale') || 1,
       logits_scaling: facts.metadata.number('logit_scale') || 1,
+    }),
+    states: (source) => ({
+      ...statesLlama(source),
+      'attention.scale': optional(numberOf(source, 'attention_multiplier'), real),
+      embedding_scale: optional(numberOf(source, 'embedding_multiplier'), real),
+      residual_scale: optional(numberOf(source, 'residual_multiplier'), real),
+      logit_scale: optional(numberOf(source, 'logits_scaling'), real),
     }),
   },
   'hunyuan-dense': {
@@ -93,6 +121,16 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
         dim_model_base: Math.round(hidden / logits),
       }
     },
+    states: (source) => {
+      const { layers, hidden } = source
+      const [depth, base] = [numberOf(source, 'scale_depth'), numberOf(source, 'dim_model_base')]
+      return {
+        ...statesLlama(source),
+        embedding_scale: optional(numberOf(source, 'scale_emb'), real),
+        residual_scale: optional(depth, (depth) => real(depth / Math.sqrt(layers))),
+        logit_scale: optional(base, (base) => real(hidden / base)),
+      }
+    },
   },
   phi3: {
     ...LLAMA,
@@ -101,6 +139,15 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     settings: (facts) => ({
       sliding_window: window(facts),
       original_max_position_embeddings: facts.metadata.number('rope.scaling.original_context_length'),
+    }),
+    states: (source) => ({
+      ...statesRotated(source),
+      'attention.sliding_window': count(0),
+      ...statesWindow(source),
+      'rope.scaling.original_context_length': optional(
+        numberOf(source, 'original_max_position_embeddings') ?? source.positions,
+        count,
+      ),
     }),
   },
   qwen2: { ...LLAMA, family: 'qwen2', settings: () => ({ use_sliding_window: false }) },
@@ -124,5 +171,5 @@ export const LLAMA_VARIANTS: Record<string, Architecture> = {
     }),
     tensors: rename({ post_attention_norm: 'post_attention_layernorm' }),
   },
-  smollm3: { ...LLAMA, family: 'smollm3', dialect: INTERLEAVED, settings: llamaBiases },
+  smollm3: { ...LLAMA, family: 'smollm3', dialect: INTERLEAVED, settings: llamaBiases, states: statesLlama },
 }

@@ -1,4 +1,6 @@
 import type { Architecture, Facts } from '../architecture.js'
+import { numberOf } from '../write/source.js'
+import { count, optional, real } from '../write/written-value.js'
 import {
   AFTER_NORMS,
   attentionBias,
@@ -7,9 +9,14 @@ import {
   LLAMA,
   layerTypes,
   llamaBiases,
+  NO_SCALING,
   rename,
   ropesByType,
   SANDWICH,
+  statesLlama,
+  statesLogitScale,
+  statesRotated,
+  statesWindow,
   window,
 } from './parts.js'
 
@@ -28,6 +35,7 @@ const OLMO3: Architecture = {
     layer_types: layerTypes(facts, 4),
     rope_parameters: ropesByType(facts),
   }),
+  states: (source) => statesWindow(source, true),
 }
 
 /** Architectures whose norms are others than Llama's, or in other places. */
@@ -45,6 +53,11 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
       sliding_window: window(facts) ?? 4096,
       layer_types: layerTypes(facts, 2),
     }),
+    states: (source) => ({
+      attn_logit_softcapping: optional(numberOf(source, 'attn_logit_softcapping'), real),
+      final_logit_softcapping: optional(numberOf(source, 'final_logit_softcapping'), real),
+      ...statesWindow(source),
+    }),
   },
   gemma3: {
     ...LLAMA,
@@ -59,6 +72,10 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
       layer_types: window(facts) ? layerTypes(facts, 6) : new Array(facts.layers).fill('full_attention'),
       rope_parameters: ropesByType(facts, 10_000),
     }),
+    states: (source) => ({
+      final_logit_softcapping: optional(numberOf(source, 'final_logit_softcapping'), real),
+      ...statesWindow(source),
+    }),
   },
   olmo: {
     ...LLAMA,
@@ -67,6 +84,7 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
     epsilon: null,
     dialect: INTERLEAVED,
     settings: ({ metadata }) => ({ clip_qkv: metadata.number('attention.clamp_kqv') || null }),
+    states: (source) => ({ 'attention.clamp_kqv': optional(numberOf(source, 'clip_qkv'), real) }),
   },
   olmo2: {
     ...LLAMA,
@@ -83,6 +101,7 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
       logit_scale: facts.metadata.number('logit_scale'),
       use_qk_norm: facts.tensor('blk.0.attn_q_norm.weight') !== undefined,
     }),
+    states: (source) => ({ ...statesLogitScale(source), ...NO_SCALING }),
   },
   cohere2: {
     ...LLAMA,
@@ -94,6 +113,12 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
       sliding_window: window(facts),
       layer_types: layerTypes(facts, 4),
     }),
+    states: (source) => ({
+      ...statesLogitScale(source),
+      ...statesWindow(source),
+      ...statesLlama(source),
+      ...NO_SCALING,
+    }),
   },
   exaone4: {
     ...LLAMA,
@@ -104,6 +129,7 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
       sliding_window: window(facts),
       layer_types: window(facts) ? layerTypes(facts, 4) : undefined,
     }),
+    states: (source) => ({ vocab_size: count(source.vocabulary), ...statesWindow(source, true) }),
   },
   nemotron: {
     ...LLAMA,
@@ -112,5 +138,6 @@ export const NORM_ARCHITECTURES: Record<string, Architecture> = {
     epsilon: 'norm_eps',
     dialect: FOLDED_NORMS,
     settings: llamaBiases,
+    states: (source) => ({ vocab_size: count(source.vocabulary), ...statesRotated(source), ...NO_SCALING }),
   },
 }

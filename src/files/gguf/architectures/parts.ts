@@ -1,6 +1,8 @@
 import type { Architecture, Facts } from '../architecture.js'
 import { readRopeParameters } from '../rope.js'
 import { LLAMA_TENSORS, type Target, type TensorNames } from '../tensor-names.js'
+import { numberOf, type Source } from '../write/source.js'
+import { count, flags, optional, real, type Statements, text } from '../write/written-value.js'
 
 /** Names that differ from Llama's. */
 export function rename(layer: Record<string, Target>, others: Partial<Omit<TensorNames, 'layer'>> = {}): TensorNames {
@@ -15,7 +17,7 @@ export function rename(layer: Record<string, Target>, others: Partial<Omit<Tenso
 export const LLAMA: Architecture = { family: 'llama', tensors: LLAMA_TENSORS, norm: 'rms', rope: true }
 
 /** Number of a function of the router's outputs. */
-const SIGMOID = 2
+export const SIGMOID = 2
 
 /** Rope takes neighbours as pairs, and rows of queries and keys are in that order. */
 export const INTERLEAVED = { interleavesRope: true } as const
@@ -79,3 +81,34 @@ export function sigmoidGating({ metadata }: Facts): Record<string, never> {
 
 /** What Qwen 3 does with images: three positions, and states of images that layers add. */
 export const QWEN3_IMAGES = ['rope.dimension_sections', 'n_deepstack_layers']
+
+/** Numbers of a head that are rotated. */
+export const statesRotated = ({ rotated }: Source): Statements => ({ 'rope.dimension_count': count(rotated) })
+
+/** As files of Llama's kind have them. */
+export const statesLlama = (source: Source): Statements => ({
+  vocab_size: count(source.vocabulary),
+  ...statesRotated(source),
+})
+
+/** That the rope is not scaled. */
+export const NO_SCALING: Statements = { 'rope.scaling.type': text('none') }
+
+/** The window of layers that have one, and which these are if the file is to list them. */
+export function statesWindow({ windows }: Source, isListed = false): Statements {
+  const size = windows.find((window) => window !== null)
+  if (size === undefined || size === null) return {}
+  return {
+    'attention.sliding_window': count(size),
+    ...(isListed && { 'attention.sliding_window_pattern': flags(windows.map((window) => window !== null)) }),
+  }
+}
+
+/** Width of each expert. */
+export const statesExpertWidth = (source: Source): Statements => ({
+  expert_feed_forward_length: optional(numberOf(source, 'moe_intermediate_size'), count),
+})
+
+export const statesLogitScale = (source: Source): Statements => ({
+  logit_scale: optional(numberOf(source, 'logit_scale'), real),
+})

@@ -1,5 +1,7 @@
 import type { Architecture, Facts } from '../architecture.js'
-import { experts, LLAMA, rename, sigmoidGating } from './parts.js'
+import { numberOf, type Source } from '../write/source.js'
+import { count, optional, type Statements } from '../write/written-value.js'
+import { experts, LLAMA, rename, SIGMOID, sigmoidGating, statesExpertWidth } from './parts.js'
 
 const LFM2_TENSORS = rename(
   {
@@ -15,10 +17,10 @@ const LFM2_TENSORS = rename(
     ffn_gate_exps: { each: (index) => `feed_forward.experts.${index}.w1` },
     ffn_up_exps: { each: (index) => `feed_forward.experts.${index}.w3` },
     ffn_down_exps: { each: (index) => `feed_forward.experts.${index}.w2` },
-    exp_probs_b: { name: 'feed_forward.expert_bias' },
+    'exp_probs_b.bias': { name: 'feed_forward.expert_bias' },
     'shortconv.in_proj': 'conv.in_proj',
     'shortconv.out_proj': 'conv.out_proj',
-    'shortconv.conv': { module: 'conv.conv', shape: ([channels = 0, size = 0]) => [channels, 1, size] },
+    'shortconv.conv': { module: 'conv.conv', axes: 3, axis: 1 },
   },
   { model: { token_embd_norm: 'embedding_norm' } },
 )
@@ -33,6 +35,12 @@ function lfm2Layers({ metadata, layers }: Facts): string[] {
   return heads.map((count) => (count === 0 ? 'conv' : 'full_attention'))
 }
 
+const statesConvolution = (source: Source): Statements => ({
+  vocab_size: count(source.vocabulary),
+  'shortconv.l_cache': optional(numberOf(source, 'conv_L_cache'), count),
+  feed_forward_length: optional(source.shape('blk.0.ffn_up.weight')?.[0], count),
+})
+
 /** Architectures in which most layers have a short convolution instead of attention. */
 export const CONVOLUTION_ARCHITECTURES: Record<string, Architecture> = {
   lfm2: {
@@ -46,6 +54,7 @@ export const CONVOLUTION_ARCHITECTURES: Record<string, Architecture> = {
       block_auto_adjust_ff_dim: false,
       conv_L_cache: facts.metadata.number('shortconv.l_cache'),
     }),
+    states: statesConvolution,
   },
   lfm2moe: {
     ...LLAMA,
@@ -61,6 +70,12 @@ export const CONVOLUTION_ARCHITECTURES: Record<string, Architecture> = {
       norm_topk_prob: true,
       use_expert_bias: true,
       ...sigmoidGating(facts),
+    }),
+    states: (source) => ({
+      ...statesConvolution(source),
+      ...statesExpertWidth(source),
+      leading_dense_block_count: optional(numberOf(source, 'num_dense_layers'), count),
+      expert_gating_func: count(SIGMOID),
     }),
   },
 }

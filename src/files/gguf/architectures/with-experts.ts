@@ -1,6 +1,21 @@
 import type { Architecture } from '../architecture.js'
 import { readRopeParameters } from '../rope.js'
-import { attentionBias, experts, LLAMA, layerTypes, QWEN3_IMAGES, rename, sigmoidGating, window } from './parts.js'
+import { flagOf, numberOf } from '../write/source.js'
+import { count, flag, optional, real } from '../write/written-value.js'
+import {
+  attentionBias,
+  experts,
+  LLAMA,
+  layerTypes,
+  QWEN3_IMAGES,
+  rename,
+  SIGMOID,
+  sigmoidGating,
+  statesExpertWidth,
+  statesRotated,
+  statesWindow,
+  window,
+} from './parts.js'
 
 const QWEN3_MOE: Architecture = {
   ...LLAMA,
@@ -10,6 +25,7 @@ const QWEN3_MOE: Architecture = {
     ...experts(facts),
     norm_topk_prob: facts.metadata.flag('expert_weights_norm') ?? true,
   }),
+  states: statesExpertWidth,
 }
 
 export const EXPERT_ARCHITECTURES: Record<string, Architecture> = {
@@ -18,7 +34,7 @@ export const EXPERT_ARCHITECTURES: Record<string, Architecture> = {
     family: 'glm4_moe',
     tensors: rename({
       post_attention_norm: 'post_attention_layernorm',
-      exp_probs_b: { name: 'mlp.gate.e_score_correction_bias' },
+      'exp_probs_b.bias': { name: 'mlp.gate.e_score_correction_bias' },
       ffn_gate_shexp: 'mlp.shared_experts.gate_proj',
       ffn_up_shexp: 'mlp.shared_experts.up_proj',
       ffn_down_shexp: 'mlp.shared_experts.down_proj',
@@ -40,13 +56,22 @@ export const EXPERT_ARCHITECTURES: Record<string, Architecture> = {
         ...sigmoidGating(facts),
       }
     },
+    states: (source) => ({
+      ...statesRotated(source),
+      ...statesExpertWidth(source),
+      expert_shared_count: optional(numberOf(source, 'n_shared_experts'), count),
+      leading_dense_block_count: optional(numberOf(source, 'first_k_dense_replace'), count),
+      expert_gating_func: count(SIGMOID),
+      expert_weights_scale: optional(numberOf(source, 'routed_scaling_factor'), real),
+      expert_weights_norm: flag(flagOf(source, 'norm_topk_prob') ?? true),
+    }),
   },
   'gpt-oss': {
     ...LLAMA,
     family: 'gpt_oss',
     tensors: rename({
       post_attention_norm: 'post_attention_layernorm',
-      attn_sinks: { name: 'self_attn.sinks' },
+      'attn_sinks.weight': { name: 'self_attn.sinks' },
       ffn_gate_inp: 'mlp.router',
       ...Object.fromEntries(
         ['gate', 'up', 'down'].flatMap((part) => [
@@ -68,6 +93,10 @@ export const EXPERT_ARCHITECTURES: Record<string, Architecture> = {
         rope_parameters: rope.rope_type === 'yarn' ? { ...rope, truncate: false } : rope,
       }
     },
+    states: (source) => ({
+      ...statesWindow(source),
+      expert_feed_forward_length: optional(numberOf(source, 'intermediate_size'), count),
+    }),
   },
   olmoe: {
     ...LLAMA,
@@ -89,6 +118,10 @@ export const EXPERT_ARCHITECTURES: Record<string, Architecture> = {
       ...experts(facts),
       shared_expert_intermediate_size: facts.metadata.number('expert_shared_feed_forward_length'),
       norm_topk_prob: facts.metadata.flag('expert_weights_norm') ?? false,
+    }),
+    states: (source) => ({
+      ...statesExpertWidth(source),
+      expert_shared_feed_forward_length: optional(numberOf(source, 'shared_expert_intermediate_size'), count),
     }),
   },
   qwen3moe: QWEN3_MOE,

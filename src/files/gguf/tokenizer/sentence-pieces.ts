@@ -6,7 +6,8 @@ const USUAL_UNKNOWN = 0
 
 /** Parts of a tokenizer.json for SentencePiece's BPE, as in Llama 2: spaces become word characters, unknowns bytes. */
 export function describeSentencePieces(vocabulary: Vocabulary): Record<string, unknown> {
-  const tokens = vocabulary.tokens.map(spellSpaces)
+  const added = new Set([...vocabulary.control, ...vocabulary.userDefined])
+  const tokens = vocabulary.tokens.map((token, id) => (added.has(id) ? token : spellSpaces(token)))
   const hasPrefix = readFlag(vocabulary, 'add_space_prefix') ?? vocabulary.model === 'llama'
   const unknown = readTokenId(vocabulary, 'unknown') ?? USUAL_UNKNOWN
   return {

@@ -4,8 +4,12 @@ import { damagedGguf, type GgufHeader, readArray } from '../header.js'
 import type { Scalar } from '../metadata-values.js'
 
 /** Kinds of tokens that a file tells apart. */
-const CONTROL = 3
-const USER_DEFINED = 4
+export const NORMAL = 1
+export const UNKNOWN = 2
+export const CONTROL = 3
+export const USER_DEFINED = 4
+export const UNUSED = 5
+export const BYTE = 6
 
 /** The tokenizer of a GGUF file, from its metadata. */
 export interface Vocabulary {

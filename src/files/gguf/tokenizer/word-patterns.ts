@@ -16,7 +16,7 @@ const UPPER = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]'
 const LOWER = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]'
 const START = '[^\\r\\n\\p{L}\\p{N}]?'
 
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+export const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 /** Words of letters with what precedes them, and up to so many digits. */
 const cl100k = (digits: string, letters = '\\p{L}', others = '[^\\s\\p{L}\\p{N}]') =>
   `${CONTRACTIONS}|${START}${letters}+|\\p{N}${digits}| ?${others}+[\\r\\n]*|${SPACES}`

@@ -2,11 +2,12 @@ import { basename } from 'node:path'
 import type { LocatedGguf } from '../../../engine/model.js'
 import { findParts } from '../../../files/checkpoint/gguf-names.js'
 import type { GgufTensor } from '../../../files/gguf/header.js'
+import { alignUp, type WrittenTensor } from '../../../files/gguf/write/encode.js'
 import { encodeFloats } from '../../../files/weights/encode-floats.js'
 import type { Replacement } from '../../../files/weights/replacement.js'
 import { REPLACED_DTYPE } from '../../../model/graph/replace-weights.js'
 import type { PlannedFile } from '../../write-model/planned-file.js'
-import { alignUp, encodeHeader, type MetadataEdit, type WrittenTensor } from './encode-header.js'
+import { encodeHeader, type MetadataEdit } from './encode-header.js'
 
 export interface KeptGgufTensor {
   name: string

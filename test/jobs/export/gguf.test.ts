@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openModel } from '../../../src/engine/model.js'
+import { openGguf } from '../../../src/files/gguf/gguf-file.js'
+import { readArray } from '../../../src/files/gguf/header.js'
+import { fixtureFolder, listFixtures, measureTexts, readConfig, readReference } from '../../support/fixture-model.js'
+import { GGUF } from '../../support/gguf-fixtures.js'
+import { sample } from '../../support/long-tests.js'
+import { writeGguf } from '../../support/write-gguf.js'
+
+const STORED = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
+/** Fixtures that llama.cpp has no architecture for, or that compute what it does not. */
+const REFUSED: Record<string, RegExp> = {
+  bloom: /^models of the family bloom cannot be written as GGUF$/,
+  'gpt-neox-sequential': /architecture gptneox cannot say .*: projections of layer 0 would be another/,
+  'llama-dynamic': /llama\.cpp has no rope whose base grows with the text/,
+  'phi-norm': /has no name for tensor "model\.layers\.0\.self_attn\.k_layernorm\.bias"/,
+  'qwen3-window': /architecture qwen3 cannot say what this model computes: window of layer 0 would be another/,
+}
+/** Written by the family's own architecture; the fixtures of the converter are of classes that stand in for it. */
+const OTHER_CLASS = ['exaone', 'minicpm']
+/**
+ * Keys in which we differ from the converter: it guesses names from the folder's, states the separator of pairs, omits
+ * the base of some ropes and the type of some files, and Nemotron's epsilon twice; its fixtures split words as GPT-2.
+ */
+const DIFFERENT =
+  /^(general\.(basename|version|file_type)|tokenizer\.ggml\.(add_sep_token|pre)|nemotron\.attention\.layer_norm_rms_epsilon|(gemma|gptneox)\.rope\.freq_base)$/
+
+function storedType(name: string): 'F32' | 'F16' | 'BF16' {
+  const { dtype, torch_dtype, text_config } = readConfig(name) as Record<string, never>
+  const stated = dtype ?? torch_dtype ?? (text_config as { dtype?: string } | undefined)?.dtype
+  return STORED[stated as keyof typeof STORED] ?? 'F32'
+}
+
+async function readAll(path: string) {
+  const { header, tensors } = await openGguf(path)
+  const bytes = readFileSync(path)
+  const numbers = [...tensors.values()].map(({ name, type, shape, offsetBytes, sizeBytes }) => {
+    const data = bytes.subarray(offsetBytes, offsetBytes + sizeBytes).toString('base64')
+    return [name, { type: type.name, shape, data }] as const
+  })
+  const metadata = [...header.metadata].map(([key, { type, elementType, value }]) => {
+    return [key, { type, elementType, value: elementType === null ? value : readArray(header, key) }] as const
+  })
+  return {
+    metadata: Object.fromEntries(metadata.filter(([key]) => !DIFFERENT.test(key))),
+    tensors: Object.fromEntries(numbers),
+  }
+}
+
+/** Fixtures whose checkpoint the converter has read as it is. */
+const CONVERTED = listFixtures().filter(
+  (name) =>
+    existsSync(join(GGUF, `${name}.gguf`)) && !existsSync(join(GGUF, `${name}.json`)) && !OTHER_CLASS.includes(name),
+)
+
+describe('a GGUF file of a checkpoint', () => {
+  it.each(CONVERTED)('%s has the metadata and the numbers of llama.cpp’s converter', async (name) => {
+    const path = await writeGguf(fixtureFolder(name), storedType(name), name)
+    expect(await readAll(path)).toEqual(await readAll(join(GGUF, `${name}.gguf`)))
+  })
+
+  it.each(
+    sample([...CONVERTED, ...OTHER_CLASS, 'glm4-moe', 'llava-fused', 'lfm2-vl', 'hunyuan', 'stablelm', 'phi3'], 6),
+  )('%s computes the same as the checkpoint', async (name) => {
+    const path = await writeGguf(fixtureFolder(name), storedType(name), name)
+    const { decoder, config } = await openModel({ model: path })
+    const { all, texts } = readReference(fixtureFolder(name))
+    const distances = await measureTexts({ decoder, config }, texts, name)
+    const expected = Object.values(all).flat()
+    const difference = Math.max(...expected.map((value, index) => Math.abs(value - distances[index]!)))
+    expect(difference).toBeLessThan(1e-6)
+  })
+
+  it.each(Object.entries(REFUSED))('%s is refused', async (name, message) => {
+    await expect(writeGguf(fixtureFolder(name), 'F32', name)).rejects.toMatchObject({
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/export the model to ONNX instead$/),
+    })
+  })
+
+  it('says that llama.cpp has no windows for an architecture', async () => {
+    const notes: string[] = []
+    await writeGguf(fixtureFolder('mistral-window'), 'F32', 'mistral', (note) => notes.push(note))
+    expect(notes).toEqual([
+      'llama.cpp has no windows for llama: in texts of more than 6 tokens each token sees all before it',
+    ])
+  })
+})
