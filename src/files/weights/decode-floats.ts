@@ -13,6 +13,11 @@ export function decodeFloats(bytes: Uint8Array<ArrayBuffer>, dtype: 'F32' | 'F16
   return values
 }
 
+/** The number that the bits of a float16 stand for. */
+export function float16Value(bits: number): number {
+  return float16Table()[bits]!
+}
+
 let table: Float32Array | undefined
 
 /** Every float16 by its bits. */

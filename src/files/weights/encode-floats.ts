@@ -20,6 +20,15 @@ export function encodeFloats(
   return new Uint8Array(encoded.buffer)
 }
 
+const scalar = new Float32Array(1)
+const scalarBits = new Uint32Array(scalar.buffer)
+
+/** The bits of the nearest float16, ties to even. */
+export function float16Bits(value: number): number {
+  scalar[0] = value
+  return roundToFloat16(scalarBits[0]!)
+}
+
 /** @param bits of a float32 */
 function roundToBfloat16(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40

@@ -1,5 +1,6 @@
 import { isObject } from '../../../base/is-object.js'
 import { GPT2, WORD_PATTERNS } from '../tokenizer/word-patterns.js'
+import { decodeBytes } from './byte-characters.js'
 import { listSteps } from './written-tokenizer.js'
 
 /** How published files write the same expressions; ours are on the right. */
@@ -34,9 +35,9 @@ export function findWordPatterns(
  * not say it, llama.cpp does.
  */
 function withDigits(splitting: Splitting, { vocab }: Record<string, unknown>): Splitting {
-  const tokens = isObject(vocab) ? Object.keys(vocab) : []
-  if (splitting.patterns[0] === DIGIT || tokens.some((token) => token.length > 1 && /\p{N}/u.test(token)))
-    return splitting
+  if (splitting.patterns[0] === DIGIT) return splitting
+  const tokens = isObject(vocab) ? Object.keys(vocab).map(decodeBytes) : []
+  if (tokens.some((token) => /\p{N}.|.\p{N}/su.test(token))) return splitting
   return { ...splitting, patterns: [DIGIT, ...splitting.patterns] }
 }
 

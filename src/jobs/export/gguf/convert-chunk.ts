@@ -1,8 +1,9 @@
 import { decodeFloats } from '../../../files/weights/decode-floats.js'
 import { encodeFloats } from '../../../files/weights/encode-floats.js'
+import { isQuantizedType, type QuantizedType, quantizeRows } from '../../../files/weights/quantize/quantize-rows.js'
 
 /** Types that tensors of a file can be written in. */
-export type WrittenType = 'F32' | 'F16' | 'BF16'
+export type WrittenType = 'F32' | 'F16' | 'BF16' | QuantizedType
 
 /** Numbers of the checkpoint as they were read: stored ones, or decoded ones. */
 export type Numbers = { bytes: Uint8Array<ArrayBuffer>; dtype: 'F32' | 'F16' | 'BF16' } | { values: Float32Array }
@@ -17,10 +18,12 @@ export interface Chunk {
   /** Added to every number. */
   offset: number
   type: WrittenType
+  /** How much each column of the rows that are written counts. */
+  importance?: Float32Array | undefined
 }
 
 /** The rows as a file has them, in its type. */
-export function convertChunk({ numbers, width, turned, order, offset, type }: Chunk): Uint8Array {
+export function convertChunk({ numbers, width, turned, order, offset, type, importance }: Chunk): Uint8Array {
   let values = 'values' in numbers ? numbers.values : decodeFloats(numbers.bytes, numbers.dtype)
   let rowWidth = width
   if (turned) {
@@ -29,6 +32,7 @@ export function convertChunk({ numbers, width, turned, order, offset, type }: Ch
   }
   if (order !== undefined) values = takeRows(values, rowWidth, order)
   if (offset !== 0) values = values.map((value) => value + offset)
+  if (isQuantizedType(type)) return quantizeRows(values, rowWidth, type, importance)
   return encodeFloats(values, { name: 'a tensor of the file', dtype: type })
 }
 

@@ -11,6 +11,7 @@ import { encodeGgufHeader, type WrittenTensor } from '../../../files/gguf/write/
 import { findWrittenArchitecture } from '../../../files/gguf/write/find-architecture.js'
 import { planHeader } from '../../../files/gguf/write/planned-header.js'
 import { labelSize } from '../../../files/gguf/write/size-label.js'
+import type { Source } from '../../../files/gguf/write/source.js'
 import { stateDecoder } from '../../../files/gguf/write/state-metadata.js'
 import type { FactorTensor } from '../../../files/gguf/write/state-rope.js'
 import { stateTokenizer } from '../../../files/gguf/write/state-tokenizer.js'
@@ -18,7 +19,7 @@ import { count, type Statements, text, type WrittenValue } from '../../../files/
 import { describeDecoder, locateDecoder } from '../../../model/builder/build-decoder.js'
 import type { Decoder, Layer } from '../../../model/families/describe/description.js'
 import type { PlannedFile } from '../../write-model/planned-file.js'
-import { chooseType } from './choose-types.js'
+import { chooseTypes, FILE_TYPES, type GgufDtype, type TypeFacts } from './choose-types.js'
 import { findWrittenDifference } from './compare-decoders.js'
 import type { WrittenType } from './convert-chunk.js'
 import { describeSource } from './describe-source.js'
@@ -36,7 +37,12 @@ export interface GgufOptions {
   chatTemplate?: string | undefined
   /** What the file calls the model. */
   name: string
-  dtype: WrittenType
+  dtype: GgufDtype
+  /**
+   * How much each column of a tensor counts when it is rounded, by its name in the file: the mean squares of its inputs,
+   * for each matrix of a stack.
+   */
+  importance?: ReadonlyMap<string, Float32Array> | undefined
   onNote?: ((message: string) => void) | undefined
 }
 
@@ -50,8 +56,6 @@ export interface GgufPlan {
   parts: PlannedFile['parts']
 }
 
-/** Numbers of the types of whole files. */
-const FILE_TYPES: Record<WrittenType, number> = { F32: 0, F16: 1, BF16: 32 }
 /** Of the layouts of packed types. */
 const QUANTIZATION_VERSION = 2
 
@@ -61,7 +65,7 @@ const QUANTIZATION_VERSION = 2
  * @throws LayerpruneError if llama.cpp has no architecture, rope or tokenizer for the model, or a tensor cannot be read
  */
 export function planGguf(options: GgufOptions): GgufPlan {
-  const { config, checkpoint, dtype } = options
+  const { config, checkpoint, dtype, importance } = options
   const { name, architecture } = findArchitecture(config)
   const { tensors } = readLogicalTensors(config.raw, checkpoint)
   const decoder = describeDecoder(config, tensors)
@@ -70,7 +74,11 @@ export function planGguf(options: GgufOptions): GgufPlan {
   const source = describeSource(config, decoder, (name) => shapes.get(name))
   const { metadata, factors, problem } = stateDecoder(name, architecture, source)
   if (problem !== undefined) throw cannotSay(name, problem)
-  const streamed = [...factors.map(streamFactors), ...placed.map((tensor) => streamPlaced(tensor, dtype))]
+  const types = chooseTypes(placed, describeTypes(dtype, source, decoder, importance !== undefined))
+  const streamed = [
+    ...factors.map(streamFactors),
+    ...placed.map((tensor) => streamPlaced(tensor, types.get(tensor.name)!, importance?.get(tensor.name))),
+  ]
   const written = streamed.map(({ written }) => written)
   assertSame(decoder, { name, architecture, written, metadata, factors }, options)
   const all = new Map([
@@ -118,12 +126,22 @@ function streamFactors({ name, values }: FactorTensor): TensorToStream {
   return { written, values }
 }
 
-function streamPlaced(placed: PlacedTensor, dtype: WrittenType): TensorToStream {
-  const type = chooseType(placed, dtype)
+function describeTypes(
+  dtype: GgufDtype,
+  { layers, heads, kvHeads }: Source,
+  { layers: list }: Decoder,
+  hasImportance: boolean,
+): TypeFacts {
+  const experts = list.map(({ mlp }) => (mlp?.kind === 'experts' ? mlp.experts.count : 1))
+  const isGrouped = kvHeads.some((count) => count < heads)
+  return { dtype, layers, experts: Math.max(...experts), isGrouped, hasImportance }
+}
+
+function streamPlaced(placed: PlacedTensor, type: WrittenType, importance: Float32Array | undefined): TensorToStream {
   const { name, shape } = placed
   const { numbers, bytes } = GGML_TYPES.get(idOfGgmlType(type))!
   const sizeBytes = (shape.reduce((product, size) => product * size, 1) / numbers) * bytes
-  return { written: { name, shape, type, sizeBytes }, placed, type }
+  return { written: { name, shape, type, sizeBytes }, placed, type, importance }
 }
 
 interface Planned {

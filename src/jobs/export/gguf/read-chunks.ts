@@ -16,13 +16,21 @@ export class ChunkReader {
   #path = ''
   #handle: FileHandle | undefined
 
-  /** The rows of a tensor of the file to write, in order. */
-  async *read({ pieces, offset }: PlacedTensor, type: WrittenType): AsyncGenerator<Chunk> {
-    for (const piece of pieces) {
+  /**
+   * The rows of a tensor of the file to write, in order.
+   * @param importance  of the columns; of a stack, of those of each matrix
+   */
+  async *read(placed: PlacedTensor, type: WrittenType, importance?: Float32Array): AsyncGenerator<Chunk> {
+    const { pieces, offset, shape } = placed
+    const columns = widthOf(placed)
+    for (const [place, piece] of pieces.entries()) {
+      const matrix = shape.length > 2 ? Math.floor((place * shape[0]!) / pieces.length) : 0
+      const own = importance?.slice(matrix * columns, (matrix + 1) * columns)
       const { source, turned, order } = piece
       const width = widthOf(source)
       for (const [start, end] of splitPiece(piece)) {
-        yield { numbers: await this.#readRows(source, start, end), width, turned, order, offset, type }
+        const numbers = await this.#readRows(source, start, end)
+        yield { numbers, width, turned, order, offset, type, importance: own }
       }
     }
   }

@@ -7,7 +7,7 @@ import { ChunkReader } from './read-chunks.js'
 
 /** A tensor of the file to write, and where its numbers come from. */
 export type TensorToStream = { written: WrittenTensor } & (
-  | { placed: PlacedTensor; type: WrittenType }
+  | { placed: PlacedTensor; type: WrittenType; importance?: Float32Array | undefined }
   | { values: Float32Array }
 )
 
@@ -36,7 +36,7 @@ async function* readAll(reader: ChunkReader, tensors: TensorToStream[]): AsyncGe
     if ('values' in tensor) {
       const { values } = tensor
       yield { numbers: { values: values.slice() }, width: values.length, offset: 0, type: 'F32' }
-    } else yield* reader.read(tensor.placed, tensor.type)
+    } else yield* reader.read(tensor.placed, tensor.type, tensor.importance)
   }
 }
 
