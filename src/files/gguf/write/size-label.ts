@@ -6,8 +6,8 @@ interface Sized {
 
 /** The size of a model as llama.cpp's converter states it: `135M`, or `8x7.0B` for experts. */
 export function labelSize(tensors: Sized[]): string {
-  const stacks = tensors.filter(({ name }) => name.includes('_exps.'))
-  const others = tensors.filter(({ name }) => !name.includes('_exps.'))
+  const stacks = tensors.filter(isStack)
+  const others = tensors.filter((tensor) => !isStack(tensor))
   const shared = sum(others.map(countNumbers))
   if (stacks.length === 0) return formatCount(shared)
   const experts = Math.floor(sum(stacks.map(expertsOf)) / stacks.length)
@@ -15,9 +15,12 @@ export function labelSize(tensors: Sized[]): string {
   return `${experts}x${formatCount(shared + ofOne)}`
 }
 
-/** The converter takes the third axis from the end, and so 1 for biases. */
+function isStack({ name, shape }: Sized): boolean {
+  return name.includes('_exps.') && shape.length > 2
+}
+
 function expertsOf({ shape }: Sized): number {
-  return shape.at(-3) ?? 1
+  return shape.at(-3)!
 }
 
 function countNumbers({ shape }: Sized): number {

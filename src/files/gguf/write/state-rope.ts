@@ -96,6 +96,12 @@ function stateLongrope(source: Source, settings: Record<string, unknown>, base: 
   const scale = numberOf({ config: settings }, 'factor') ?? positions / original
   const usual = scale <= 1 ? 1 : Math.sqrt(1 + Math.log(scale) / Math.log(original))
   const attention = numberOf({ config: settings }, 'attention_factor') ?? usual
+  if (attention === 1 && `${sets[0]}` === `${sets[1]}`) {
+    return {
+      statements: base,
+      factors: [{ name: 'rope_freqs.weight', values: Float32Array.from(sets[0] as number[]) }],
+    }
+  }
   const names = ['rope_factors_long.weight', 'rope_factors_short.weight']
   return {
     statements: {

@@ -13,6 +13,8 @@ export interface Checkpoint {
   tensors: ReadonlyMap<string, TensorLocation>
   decoder: Decoder
   layout: DecoderLayout
+  /** Whether its numbers are in the order of a GGUF file, as those of one are. */
+  isGguf: boolean
 }
 
 /**
@@ -38,7 +40,8 @@ export function placeTensors(checkpoint: Checkpoint, architecture: Architecture)
     stacks.set(found.name, stack)
   }
   const stacked = [...stacks].map(([name, { sources }]) => stackOf(name, sources))
-  return [...whole, ...stacked, ...experts].map((tensor) => adapt(tensor, architecture, decoder))
+  const placed = [...whole, ...stacked, ...experts]
+  return checkpoint.isGguf ? placed : placed.map((tensor) => adapt(tensor, architecture, decoder))
 }
 
 /** Whether the decoder uses a tensor: not a stored mask, a tied head, another tower or a layer behind the last. */

@@ -69,7 +69,8 @@ export function planGguf(options: GgufOptions): GgufPlan {
   const { name, architecture } = findArchitecture(config)
   const { tensors } = readLogicalTensors(config.raw, checkpoint)
   const decoder = describeDecoder(config, tensors)
-  const placed = placeTensors({ tensors, decoder, layout: locateDecoder(config, tensors) }, architecture)
+  const isGguf = config.dialect !== undefined
+  const placed = placeTensors({ tensors, decoder, layout: locateDecoder(config, tensors), isGguf }, architecture)
   const shapes = new Map(placed.map(({ name, shape }) => [name, shape]))
   const source = describeSource(config, decoder, (name) => shapes.get(name))
   const { metadata, factors, problem } = stateDecoder(name, architecture, source)
