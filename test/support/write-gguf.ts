@@ -11,12 +11,13 @@ const STORED = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
 /**
  * Writes a model as a GGUF file in a temporary folder; returns its path.
  * @param dtype  the one that the model is stored in if omitted
+ * @param tokenizer  folder of the tokenizer, if the model's has none
  */
 export async function writeGguf(
   model: string,
   dtype: GgufOptions['dtype'] | undefined,
   name: string,
-  onNote?: (note: string) => void,
+  { onNote, tokenizer = model }: { onNote?: (note: string) => void; tokenizer?: string } = {},
 ): Promise<string> {
   const { gguf, ...located } = await locateModel({ model })
   const { config } = located
@@ -24,9 +25,9 @@ export async function writeGguf(
     gguf === undefined
       ? await openTensors(located, chooseModelWeights(located, {}, 'measure').format as TensorFormat)
       : describeCheckpoint(gguf.file, gguf.decoder)
-  const tokenizer = await readTokenizerFiles(model)
+  const files = await readTokenizerFiles(tokenizer)
   const type = dtype ?? STORED[config.storedDtype ?? 'float32']
-  const { parts } = planGguf({ config, checkpoint, tokenizer, name, dtype: type, onNote })
+  const { parts } = planGguf({ config, checkpoint, tokenizer: files, name, dtype: type, onNote })
   const folder = makeTempFolder()
   await writePlannedFiles(folder, [{ name: `${name}.gguf`, parts }], { named: folder })
   return join(folder, `${name}.gguf`)

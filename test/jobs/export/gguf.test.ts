@@ -1,12 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openModel } from '../../../src/engine/model.js'
+import { readExpression } from '../../../src/engine/sessions/read-floats.js'
 import { openGguf } from '../../../src/files/gguf/gguf-file.js'
-import { readArray } from '../../../src/files/gguf/header.js'
+import { type GgufTensor, readArray } from '../../../src/files/gguf/header.js'
+import { readTensor } from '../../../src/files/weights/read-tensor.js'
 import { fixtureFolder, listFixtures, measureTexts, readReference } from '../../support/fixture-model.js'
 import { GGUF, GGUF_NAMES } from '../../support/gguf-fixtures.js'
 import { sample } from '../../support/long-tests.js'
+import { FIXTURES } from '../../support/paths.js'
 import { writeGguf } from '../../support/write-gguf.js'
 
 /** Fixtures that llama.cpp has no architecture for, or that compute what it does not. */
@@ -45,6 +48,8 @@ async function readAll(path: string) {
     tensors: Object.fromEntries(numbers),
   }
 }
+
+const PACKED = readdirSync(join(FIXTURES, 'packed'))
 
 /** Fixtures whose checkpoint the converter has read as it is. */
 const CONVERTED = listFixtures().filter(
@@ -87,9 +92,45 @@ describe('a GGUF file of a checkpoint', () => {
 
   it('says that llama.cpp has no windows for an architecture', async () => {
     const notes: string[] = []
-    await writeGguf(fixtureFolder('mistral-window'), 'F32', 'mistral', (note) => notes.push(note))
+    await writeGguf(fixtureFolder('mistral-window'), 'F32', 'mistral', { onNote: (note) => notes.push(note) })
     expect(notes).toEqual([
       'llama.cpp has no windows for llama: in texts of more than 6 tokens each token sees all before it',
     ])
   })
+
+  it.each(sample(PACKED, 9))('of packed weights computes what they stand for: %s', async (name) => {
+    const folder = join(FIXTURES, 'packed', name)
+    const path = await writeGguf(folder, 'F32', name, { tokenizer: fixtureFolder('llama') })
+    const { decoder, config } = await openModel({ model: path })
+    const { all, texts } = readReference(folder)
+    const distances = await measureTexts({ decoder, config }, texts, name)
+    const difference = Math.max(
+      ...Object.values(all)
+        .flat()
+        .map((value, index) => Math.abs(value - distances[index]!)),
+    )
+    expect(difference).toBeLessThan(1e-6)
+  })
+
+  it('keeps the bits of experts in MXFP4', async () => {
+    const folder = join(FIXTURES, 'packed', 'mxfp4-experts')
+    const tokenizer = fixtureFolder('llama')
+    const [packed, plain] = await Promise.all(
+      (['MXFP4', 'F32'] as const).map((dtype) => writeGguf(folder, dtype, dtype, { tokenizer })),
+    )
+    const [own, expected] = [await openGguf(packed!), await openGguf(plain!)]
+    for (const [name, tensor] of own.tensors) {
+      if (tensor.type.name !== 'MXFP4') continue
+      const [found, read] = await Promise.all([tensor, expected.tensors.get(name)!].map(readNumbers))
+      // negative zeros become zeros, as in ggml
+      expect(found, name).toEqual(read!.map((value) => value + 0))
+    }
+    expect([...own.tensors.values()].filter(({ type }) => type.name === 'MXFP4')).not.toHaveLength(0)
+  })
 })
+
+function readNumbers({ name, type, shape, ...place }: GgufTensor): Promise<Float32Array> {
+  const part = { name, dtype: 'U8' as const, shape: [place.sizeBytes], ...place }
+  if (type.name === 'MXFP4') return readExpression({ kind: 'ggml-blocks', type: 'MXFP4', shape, part })
+  return readTensor({ ...part, dtype: 'F32', shape })
+}
