@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeParquet } from '../support/hub/parquet-files.js'
 import { filesOf } from '../support/hub/repos.js'
 import { type HubServer, startHubServer } from '../support/hub/server.js'
+import { LONG_TESTS } from '../support/long-tests.js'
 import { FIXTURES, ROOT } from '../support/paths.js'
 import { runProgram } from '../support/run-program.js'
 import { blocksOf, readPage } from '../support/shown-text.js'
@@ -43,9 +44,12 @@ const RUN_ELSEWHERE: [command: RegExp, file: string, written?: string][] = [
 ]
 const LLAMA = join(FIXTURES, 'families/llama')
 const ADAPTER = `${join(FIXTURES, 'adapters/llama')} --base ${LLAMA}`
+/** Unless this is the long form: what is measured of a cut elsewhere. */
+const FEWER: [command: RegExp, here: string][] = LONG_TESTS ? [] : [[/^layerprune prune .*/, '$& --no-speed']]
 const SHORT_TRAINING = '--evaluate-size 8 --steps 2 --max-length 16'
 /** What becomes of a command here: other and fewer texts, fewer cuts, one strategy of all, a model that is not trained. */
 const STAND_INS: [command: RegExp, here: string][] = [
+  ...FEWER,
   [/^npx --ignore-scripts layerprune (?!--version)/, 'layerprune '],
   [/(?<=head -n |tail -n \+)112/, '4'],
   [/--dataset-size (64|\d{3,})/, '--dataset-size 12'],
@@ -149,16 +153,31 @@ describe.each(PAGES.filter((page) => commandsOf(page).length > 0))('the commands
 
 describe.each(['README.md', 'docs/library.md'])('the code of %s', (page) => {
   const library = pathToFileURL(join(ROOT, 'dist/index.js')).href
-  it.each(blocksOf(page, 'js').map((code) => [/import \{ (.*?) \}/.exec(code)![1]!, code]))(
-    'with %s runs',
-    async (_, code) => {
-      const { cwd, env } = makeRoot()
+  it('runs, one example after the other in a process', async () => {
+    const { env } = makeRoot()
+    const blocks = blocksOf(page, 'js')
+    const folders = blocks.map((code) => {
+      const { cwd } = makeRoot()
       writeFileSync(join(cwd, 'example.mjs'), code.replace("from 'layerprune'", `from '${library}'`))
-      const { stdout } = await run(process.execPath, ['example.mjs'], { cwd, env })
-      expect(stdout).not.toBe('')
-      expect(stdout).not.toContain('undefined')
-    },
-  )
+      return cwd
+    })
+    writeFileSync(
+      join(folders[0]!, 'all.mjs'),
+      `import { pathToFileURL } from 'node:url'
+       for (const folder of ${JSON.stringify(folders)}) {
+         process.chdir(folder)
+         console.log('of ' + folder)
+         await import(pathToFileURL(folder + '/example.mjs'))
+       }`,
+    )
+    const { stdout } = await run(process.execPath, ['all.mjs'], { cwd: folders[0]!, env })
+    const printed = stdout.split(/^of .*\n/m).slice(1)
+    expect(printed).toHaveLength(blocks.length)
+    for (const [index, text] of printed.entries()) {
+      expect(text, blocks[index]).not.toBe('')
+      expect(text, blocks[index]).not.toContain('undefined')
+    }
+  }, 120_000)
 })
 
 it('flags that pages name are flags of the program or of a bench', async () => {

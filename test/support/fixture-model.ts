@@ -7,6 +7,7 @@ import { openSafetensors } from '../../src/files/checkpoint/safetensors.js'
 import { addDistances, countBlocks } from '../../src/jobs/similarity/distances.js'
 import { buildDecoder } from '../../src/model/builder/build-decoder.js'
 import type { DecoderGraph } from '../../src/model/graph/decoder-graph.js'
+import { serializeModel } from '../../src/model/graph/onnx/onnx.js'
 import { FIXTURES } from './paths.js'
 import { makeTempFolder } from './temp-folder.js'
 
@@ -60,6 +61,11 @@ export async function buildFrom(folder: string, changes: Record<string, unknown>
   const read = await readModelConfig(folder)
   const config = { ...read, raw: { ...read.raw, ...changes } }
   return { decoder: buildDecoder(config, await openSafetensors(folder)), config }
+}
+
+/** Whether two decoders are the same graph, byte by byte. */
+export function isSameGraph(one: DecoderGraph, other: DecoderGraph): boolean {
+  return Buffer.compare(serializeModel(one.model), serializeModel(other.model)) === 0
 }
 
 /** Mean distance of every block of layers over every token of a fixture's texts, run as one padded batch. */

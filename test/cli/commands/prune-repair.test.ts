@@ -107,7 +107,7 @@ hint: give more texts with --dataset or --dataset-size
     const sizes = ['--dataset-size', '16', '--evaluate-size', '6']
     const { exitCode, stdout, stderr } = await repair(
       cwd,
-      ...['--drop', '4:8', '--format', 'onnx', '--dtype', 'fp32', '--dataset', 'fit.jsonl', ...sizes],
+      ...['--drop', '4:8', '--format', 'onnx', '--dtype', 'fp32', '--dataset', 'fit.jsonl', ...sizes, '--no-speed'],
     )
     expect(exitCode, stderr).toBe(0)
     expect(stdout).toMatch(
@@ -143,7 +143,7 @@ hint: give more texts with --dataset or --dataset-size
     const cwd = makeTexts()
     writeFileSync(join(cwd, 'measure.jsonl'), [...LINES.slice(0, 3), ...LINES.slice(100, 102)].join('\n'))
     const texts = ['--dataset', 'fit.jsonl', '--evaluate-on', 'measure.jsonl', '--dataset-size', '10']
-    const { exitCode, stdout, stderr } = await repair(cwd, '--drop', '5', ...texts, '--json')
+    const { exitCode, stdout, stderr } = await repair(cwd, '--drop', '5', ...texts, '--no-speed', '--json')
     expect(exitCode, stderr).toBe(0)
     expect(stderr).toContain('skipped 3 texts to measure on, because the repair is fitted on them')
     expect(JSON.parse(stdout).repair.evaluation).toMatchObject({ texts: 2, repeated: 3 })

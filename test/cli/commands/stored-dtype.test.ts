@@ -11,7 +11,7 @@ const family = (name: string) => join(FIXTURES, 'families', name)
 
 const flagsOf = (model: string, flags: string[]) => [
   ...['similarity', '--model', model, '--dataset', join(EXAMPLES, 'texts.jsonl'), '--layers-to-skip', '1'],
-  ...['--dataset-size', '8', '--max-length', '32', '--json', ...flags],
+  ...['--dataset-size', '3', '--max-length', '32', '--json', ...flags],
 ]
 
 const similarity = (model: string, ...flags: string[]) => runProgram(flagsOf(model, flags))

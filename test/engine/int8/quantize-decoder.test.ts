@@ -12,6 +12,7 @@ import type { GraphProto } from '../../../src/model/graph/onnx/onnx.js'
 import { tapStates } from '../../../src/model/graph/tap.js'
 import { measureTexts, readReference } from '../../support/fixture-model.js'
 import { largestDifference } from '../../support/largest-difference.js'
+import { LONG_TESTS } from '../../support/long-tests.js'
 import { EXAMPLES, FIXTURES, TEXTS } from '../../support/paths.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 import { readTensors, writeTensors } from '../../support/tensor-file.js'
@@ -130,22 +131,23 @@ describe('--dtype q8 from safetensors', () => {
   const measure = (
     dtype: 'fp32' | 'q8',
     onNote?: (message: string) => void,
-    { maxMemory, model = join(EXAMPLES, 'model') }: { maxMemory?: number; model?: string } = {},
+    { model = join(EXAMPLES, 'model'), ...options }: { maxMemory?: number; model?: string; datasetSize?: number } = {},
   ) =>
     measureSimilarity({
       model,
       dataset: join(EXAMPLES, 'texts.jsonl'),
-      datasetSize: 60,
+      datasetSize: 4,
       layersToSkip: 4,
       format: 'safetensors',
       dtype,
       onNote,
-      maxMemory,
+      ...options,
     })
 
   it('gives the distances of float32 to a thousandth, and every best block', async () => {
-    const exact = await measure('fp32')
-    const rounded = await measure('q8')
+    const options = { datasetSize: LONG_TESTS ? 60 : 30 }
+    const exact = await measure('fp32', undefined, options)
+    const rounded = await measure('q8', undefined, options)
     expect(rounded.model.dtype).toBe('q8')
     for (const [n, row] of Object.entries(exact.distances)) {
       const other = rounded.distances[n]!

@@ -35,12 +35,12 @@ const ONLY_THE_END: Record<string, number> = { diffllama: 2, 'gpt2-scaled': 2, j
 const fixtures = listFixtures().filter((name) => !VARIANTS.includes(name))
 
 describe('a pruned checkpoint computes what the cut graph does', () => {
-  it.each(sample(fixtures, 4))('%s', async (name) => {
+  it.each(sample(fixtures, 7))('%s', async (name) => {
     const start = ONLY_THE_END[name] ?? 1
     expect(await compare(name, start, start + 1)).toBeLessThan(1e-5)
   })
 
-  it.each(sample(CONFIGURED_BY_LAYER, 6))('%s, cut elsewhere', async (name) => {
+  it.each(sample(CONFIGURED_BY_LAYER, 10))('%s, cut elsewhere', async (name) => {
     expect(await compare(name, 0, 1)).toBeLessThan(1e-5)
     expect(await compare(name, 0, 2)).toBeLessThan(1e-5)
   })
@@ -86,7 +86,7 @@ describe('tensors that are kept', () => {
     for (const tensor of after.tensors.values()) {
       const source = before.tensors.get(oldName(tensor.name))!
       expect(tensor).toMatchObject({ dtype: source.dtype, shape: source.shape })
-      expect(await readBytes(tensor)).toEqual(await readBytes(source))
+      expect((await readBytes(tensor)).equals(await readBytes(source)), tensor.name).toBe(true)
     }
   })
 })

@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { LayerpruneError } from '../../../src/base/errors.js'
-import { serializeModel } from '../../../src/model/graph/onnx/onnx.js'
-import { buildFrom, fixtureFolder, listFixtures, measureBlocks, readConfig } from '../../support/fixture-model.js'
+import {
+  buildFrom,
+  fixtureFolder,
+  isSameGraph,
+  listFixtures,
+  measureBlocks,
+  readConfig,
+} from '../../support/fixture-model.js'
 import { largestDifference } from '../../support/largest-difference.js'
+import { sample } from '../../support/long-tests.js'
 
 function ropeWith(name: string, changes: Record<string, unknown>): Record<string, unknown> {
   const key = readConfig(name).rope_parameters ? 'rope_parameters' : 'rope_scaling'
@@ -116,7 +123,7 @@ async function measureUnchanged(name: string): Promise<Float64Array> {
 }
 
 describe('a key that matters', () => {
-  it.each(CHANGES)('%s with %j gives other distances', async (name, changes) => {
+  it.each(sample(CHANGES, 2))('%s with %j gives other distances', async (name, changes) => {
     const expected = await measureUnchanged(name)
     const found = await measureBlocks(await buildFrom(fixtureFolder(name), changes), name)
     expect(largestDifference(found, expected)).toBeGreaterThan(1e-4)
@@ -133,7 +140,7 @@ describe('a key that matters', () => {
   ])('%s with %j gives another head', async (name, changes) => {
     const { decoder } = await buildFrom(fixtureFolder(name))
     const { decoder: changed } = await buildFrom(fixtureFolder(name), changes)
-    expect(serializeModel(changed.model)).not.toEqual(serializeModel(decoder.model))
+    expect(isSameGraph(changed, decoder)).toBe(false)
   })
 })
 
@@ -151,7 +158,7 @@ describe('a key that does not matter', () => {
   ])('%s = %j leaves the graph as it is', async (key, value) => {
     const { decoder } = await buildFrom(fixtureFolder('llama'))
     const { decoder: changed } = await buildFrom(fixtureFolder('llama'), { [key]: value })
-    expect(serializeModel(changed.model)).toEqual(serializeModel(decoder.model))
+    expect(isSameGraph(changed, decoder)).toBe(true)
   })
 })
 
@@ -173,7 +180,7 @@ describe('a key that published configs have and no code reads', () => {
   ])('%s with %j', async (name, changes) => {
     const { decoder } = await buildFrom(fixtureFolder(name))
     const { decoder: changed } = await buildFrom(fixtureFolder(name), changes)
-    expect(serializeModel(changed.model)).toEqual(serializeModel(decoder.model))
+    expect(isSameGraph(changed, decoder)).toBe(true)
   })
 })
 
