@@ -23,7 +23,13 @@ export interface Chunk {
 }
 
 /** The rows as a file has them, in its type. */
-export function convertChunk({ numbers, width, turned, order, offset, type, importance }: Chunk): Uint8Array {
+export function convertChunk(chunk: Chunk): Uint8Array {
+  const { numbers, width, turned, order, offset, type, importance } = chunk
+  if ('bytes' in numbers && !turned && order === undefined && offset === 0) {
+    const { bytes, dtype } = numbers
+    if (dtype === type) return bytes
+    if (dtype !== 'F32' && (type === 'F16' || type === 'BF16')) return recode(bytes, dtype, type)
+  }
   let values = 'values' in numbers ? numbers.values : decodeFloats(numbers.bytes, numbers.dtype)
   let rowWidth = width
   if (turned) {
@@ -34,6 +40,24 @@ export function convertChunk({ numbers, width, turned, order, offset, type, impo
   if (offset !== 0) values = values.map((value) => value + offset)
   if (isQuantizedType(type)) return quantizeRows(values, rowWidth, type, importance)
   return encodeFloats(values, { name: 'a tensor of the file', dtype: type })
+}
+
+type Half = 'F16' | 'BF16'
+
+/** By the bits of a number in another type of 16 bits. */
+const tables = new Map<Half, Uint16Array>()
+
+/** Numbers of 16 bits in another type of 16 bits, by a table of all that there are. */
+function recode(bytes: Uint8Array<ArrayBuffer>, from: Half, to: Half): Uint8Array {
+  let table = tables.get(from)
+  if (table === undefined) {
+    const all = Uint16Array.from({ length: 1 << 16 }, (_, bits) => bits)
+    const encoded = encodeFloats(decodeFloats(new Uint8Array(all.buffer), from), { name: 'a table', dtype: to })
+    table = new Uint16Array(encoded.buffer)
+    tables.set(from, table)
+  }
+  const stored = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)
+  return new Uint8Array(stored.map((bits) => table[bits]!).buffer)
 }
 
 /** @param values [rows, width]; the result is [width, rows] */
