@@ -35,6 +35,15 @@ export const describeWithLmEval = (title: string, tests: () => void) =>
 export const describeWithLlamaCpp = (title: string, tests: () => void) =>
   describeWith(llamaCppPython, title, needsPython('LLAMA_CPP', 'llama-cpp'), tests)
 
+/** A group of tests against llama.cpp's converter, which is in no package: skipped with a message without its sources. */
+export const describeWithConverter = (title: string, tests: () => void) =>
+  describeWith(
+    process.env.LLAMA_CPP ? python : '',
+    title,
+    'set LAYERPRUNE_PYTHON, and LLAMA_CPP to its sources, as the sources of llama-cpp-python have them in vendor/llama.cpp',
+    tests,
+  )
+
 /** A group of long tests on another processor: skipped with a message without QEMU, and on processors that are not x86. */
 export const describeWithQemu = (title: string, tests: () => void) =>
   describeWith(LONG_TESTS ? qemu : '', title, LONG_TESTS ? NO_QEMU : 'set LAYERPRUNE_LONG_TESTS=1', tests)

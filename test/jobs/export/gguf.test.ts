@@ -1,15 +1,16 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openModel } from '../../../src/engine/model.js'
 import { readExpression } from '../../../src/engine/sessions/read-floats.js'
 import { openGguf } from '../../../src/files/gguf/gguf-file.js'
-import { type GgufTensor, readArray } from '../../../src/files/gguf/header.js'
+import type { GgufTensor } from '../../../src/files/gguf/header.js'
 import { readTensor } from '../../../src/files/weights/read-tensor.js'
 import { fixtureFolder, listFixtures, measureTexts, readReference } from '../../support/fixture-model.js'
 import { GGUF, GGUF_NAMES } from '../../support/gguf-fixtures.js'
 import { sample } from '../../support/long-tests.js'
 import { FIXTURES } from '../../support/paths.js'
+import { readGgufContent } from '../../support/read-gguf-content.js'
 import { writeGguf } from '../../support/write-gguf.js'
 
 /** Fixtures that llama.cpp has no architecture for, or that compute what it does not. */
@@ -22,32 +23,9 @@ const REFUSED: Record<string, RegExp> = {
 }
 /** Written by the family's own architecture; the fixtures of the converter are of classes that stand in for it. */
 const OTHER_CLASS = ['exaone', 'minicpm']
-/**
- * Keys in which we differ from the converter: it guesses names from the folder's, states the separator of pairs, omits
- * the base of some ropes and the type of some files, and Nemotron's epsilon twice; its fixtures split words as GPT-2.
- */
-const DIFFERENT =
-  /^(general\.(basename|version|file_type)|tokenizer\.ggml\.(add_sep_token|pre)|nemotron\.attention\.layer_norm_rms_epsilon|(gemma|gptneox)\.rope\.freq_base)$/
-
 /** Keys that say nothing of what is computed, or that count layers for predicting several tokens, which are omitted. */
 const NOT_READ =
   /^(tokenizer\.ggml\.padding_token_id|phi2\.feed_forward_length|glm4moe\.(block_count|nextn_predict_layers))$/
-
-async function readAll(path: string) {
-  const { header, tensors } = await openGguf(path)
-  const bytes = readFileSync(path)
-  const numbers = [...tensors.values()].map(({ name, type, shape, offsetBytes, sizeBytes }) => {
-    const data = bytes.subarray(offsetBytes, offsetBytes + sizeBytes).toString('base64')
-    return [name, { type: type.name, shape, data }] as const
-  })
-  const metadata = [...header.metadata].map(([key, { type, elementType, value }]) => {
-    return [key, { type, elementType, value: elementType === null ? value : readArray(header, key) }] as const
-  })
-  return {
-    metadata: Object.fromEntries(metadata.filter(([key]) => !DIFFERENT.test(key))),
-    tensors: Object.fromEntries(numbers),
-  }
-}
 
 const PACKED = readdirSync(join(FIXTURES, 'packed'))
 
@@ -60,7 +38,7 @@ const CONVERTED = listFixtures().filter(
 describe('a GGUF file of a checkpoint', () => {
   it.each(CONVERTED)('%s has the metadata and the numbers of llama.cpp’s converter', async (name) => {
     const path = await writeGguf(fixtureFolder(name), undefined, name)
-    expect(await readAll(path)).toEqual(await readAll(join(GGUF, `${name}.gguf`)))
+    expect(await readGgufContent(path)).toEqual(await readGgufContent(join(GGUF, `${name}.gguf`)))
   })
 
   it.each(
@@ -77,7 +55,7 @@ describe('a GGUF file of a checkpoint', () => {
 
   it.each(sample(GGUF_NAMES, 3))('%s is written again with the same numbers', async (name) => {
     const path = await writeGguf(join(GGUF, name), undefined, name.slice(0, -'.gguf'.length))
-    const [own, read] = [await readAll(path), await readAll(join(GGUF, name))]
+    const [own, read] = [await readGgufContent(path), await readGgufContent(join(GGUF, name))]
     expect(own.tensors).toEqual(read.tensors)
     const keys = Object.keys(read.metadata).filter((key) => !NOT_READ.test(key))
     for (const key of keys) expect(own.metadata[key], key).toEqual(read.metadata[key])
