@@ -54,6 +54,22 @@ describe('the tokenizer of a checkpoint in a GGUF file', () => {
     expect(stated['tokenizer.ggml.add_bos_token']).toMatchObject({ type: 'bool' })
   })
 
+  it('states several chat templates by their names', async () => {
+    const named = ['default', 'tools'].map((name) => ({ name, template: `of ${name}` }))
+    const stated = await state('gpt2', { chat_template: named })
+    expect(stated).toMatchObject({
+      'tokenizer.chat_templates': { value: ['tools'] },
+      'tokenizer.chat_template': { value: 'of default' },
+      'tokenizer.chat_template.tools': { value: 'of tools' },
+    })
+  })
+
+  it('refuses texts that start with another token than the one for that', async () => {
+    await expect(state('llama2', { bos_token: '</s>' })).rejects.toMatchObject({
+      message: expect.stringMatching(/: it starts texts with <s>, but its token for that is <\/s>$/),
+    })
+  })
+
   it.each([
     ['bert', 'its model is WordPiece, not BPE'],
     ['t5', 'its model is Unigram, not BPE'],

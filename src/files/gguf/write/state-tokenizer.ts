@@ -26,8 +26,20 @@ export function stateTokenizer(files: WrittenTokenizer, vocabulary: number): Sta
     'tokenizer.ggml.token_type': integers(types),
     ...Object.fromEntries([...ids].map(([role, id]) => [`tokenizer.ggml.${role}_token_id`, count(id)])),
     ...Object.fromEntries([...adds].map(([role, is]) => [`tokenizer.ggml.add_${role}_token`, flag(is)])),
-    ...(typeof template === 'string' && { 'tokenizer.chat_template': text(template) }),
+    ...stateTemplates(template),
   }
+}
+
+/** One template, or several by name, of which `default` is the one that is used. */
+function stateTemplates(template: unknown): Statements {
+  if (typeof template === 'string') return { 'tokenizer.chat_template': text(template) }
+  const named = (Array.isArray(template) ? template : []).filter(isObject)
+  const others = named.map(({ name }) => String(name)).filter((name) => name !== 'default')
+  const stated = named.map(({ name, template }) => {
+    const key = name === 'default' ? 'tokenizer.chat_template' : `tokenizer.chat_template.${String(name)}`
+    return [key, text(String(template))]
+  })
+  return { ...(others.length > 0 && { 'tokenizer.chat_templates': texts(others) }), ...Object.fromEntries(stated) }
 }
 
 function stateKind(files: WrittenTokenizer, model: Record<string, unknown>, list: TokenList): Statements {
