@@ -32,7 +32,7 @@ describe('a run that is killed', () => {
       '--output', output, ...more]
   beforeAll(() => {
     cwd = makeTempFolder()
-    writeFileSync(join(cwd, 'many.jsonl'), manyTexts(3_000))
+    writeFileSync(join(cwd, 'many.jsonl'), manyTexts(LONG_TESTS ? 3_000 : 1_800))
   })
   const read = (path: string): SimilarityResult => JSON.parse(readFileSync(join(cwd, path), 'utf8'))
 

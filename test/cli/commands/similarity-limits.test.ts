@@ -5,7 +5,7 @@ import { runProgram } from '../../support/run-program.js'
 const similarity = (...flags: string[]) =>
   runProgram([
     ...['similarity', '--model', `${EXAMPLES}/model`, '--dataset', `${EXAMPLES}/texts.jsonl`],
-    ...['--layers-to-skip', '4', '--dataset-size', '40', '--json', ...flags],
+    ...['--layers-to-skip', '4', '--dataset-size', '12', '--json', ...flags],
   ])
 
 describe('--max-memory', () => {

@@ -7,6 +7,7 @@ import { openDataset } from '../../../src/texts/data/dataset.js'
 import type { Fault } from '../../support/hub/answers.js'
 import { makeParquet, makeTexts } from '../../support/hub/parquet-files.js'
 import { type HubServer, startHubServer } from '../../support/hub/server.js'
+import { sample } from '../../support/long-tests.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
 const TEXTS = makeTexts(3000, 100)
@@ -78,7 +79,10 @@ describe('a fault that passes leaves no trace', () => {
   })
 
   it.each(
-    FAULTS.filter(([name]) => !/429|stalled/.test(name)).map(
+    sample(
+      FAULTS.filter(([name]) => !/429|stalled/.test(name)),
+      2,
+    ).map(
       ([name, fault]) =>
         [
           name,

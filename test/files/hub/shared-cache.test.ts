@@ -10,7 +10,7 @@ import type { Outcome } from '../../support/run-program.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
 // Two containers that share a cache, each with process ids of its own. LAYERPRUNE_SHARED_ROUNDS=20 does it 20 times.
-const ROUNDS = Number(process.env.LAYERPRUNE_SHARED_ROUNDS ?? 2)
+const ROUNDS = Number(process.env.LAYERPRUNE_SHARED_ROUNDS ?? 1)
 const NAMESPACE = ['--pid', '--fork', '--mount-proc']
 const MODEL = filesOf(join(FIXTURES, 'families/phi3'))
 

@@ -11,7 +11,7 @@ import { type Outcome, startProgram } from '../../support/run-program.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 import { makeLargeModel } from './large-model.js'
 
-const KILLS = LONG_TESTS ? 20 : 6
+const KILLS = LONG_TESTS ? 20 : 4
 const root = makeTempFolder()
 const model = join(root, 'model')
 const place = join(root, 'place')

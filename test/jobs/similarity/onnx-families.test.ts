@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { measureSimilarity, type TokenSelection } from '../../../src/index.js'
 import { readReference } from '../../support/fixture-model.js'
 import { largestDifferenceByKey } from '../../support/largest-difference.js'
+import { sample } from '../../support/long-tests.js'
 import { FIXTURES, TEXTS } from '../../support/paths.js'
 
 const models = readdirSync(join(FIXTURES, 'onnx'), { withFileTypes: true })
@@ -42,7 +43,7 @@ const lowPrecision = models.flatMap((name) => {
     .map((file) => [name, join('onnx', file)] as const)
 })
 
-describe.each(lowPrecision)('%s, %s', (name, modelFile) => {
+describe.each(sample(lowPrecision, 2))('%s, %s', (name, modelFile) => {
   it('runs, and a text does not depend on its companions', async () => {
     const alone = await measure(name, 'all', { modelFile, batchSize: 1 })
     const together = await measure(name, 'all', { modelFile, batchSize: 7 })

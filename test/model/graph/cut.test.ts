@@ -7,6 +7,7 @@ import { cutBlocks } from '../../../src/model/graph/cut.js'
 import { cloneModel } from '../../../src/model/graph/onnx/onnx.js'
 import { renameReads } from '../../../src/model/graph/redirect-state.js'
 import type { Block } from '../../../src/model/layers/block.js'
+import { sample } from '../../support/long-tests.js'
 import { FIXTURES } from '../../support/paths.js'
 
 const MODELS = [
@@ -48,7 +49,7 @@ async function score(model: Model, removed: Block[] = []): Promise<number[]> {
   return scores
 }
 
-describe.each(MODELS)('cutBlocks of %s %s', (name, modelFile) => {
+describe.each(sample(MODELS, 2))('cutBlocks of %s %s', (name, modelFile) => {
   it('gives a whole decoder that computes what leaving the layers out computes', async () => {
     const model = await openModel({ model: join(FIXTURES, name), modelFile })
     const { layers } = model.config

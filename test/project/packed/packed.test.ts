@@ -3,7 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { sample } from '../../support/long-tests.js'
+import { LONG_TESTS } from '../../support/long-tests.js'
 import { ROOT } from '../../support/paths.js'
 import { expectSameBesidesRounding, readDemo } from '../../support/shown-text.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
@@ -106,20 +106,24 @@ describe('the package as npm packs it', () => {
     ['node16', 'node16'],
     ['esnext', 'bundler'],
   ]
-  it.each(sample(resolutions, 3))('has types for module %s, resolved as %s', async (module, moduleResolution) => {
-    writeFileSync(
-      join(installed.folder, 'use.ts'),
-      `import { measureSimilarity, type SimilarityResult } from 'layerprune'
+  // takes seconds of the compiler: CI and each night
+  it.runIf(LONG_TESTS).each(resolutions)(
+    'has types for module %s, resolved as %s',
+    async (module, moduleResolution) => {
+      writeFileSync(
+        join(installed.folder, 'use.ts'),
+        `import { measureSimilarity, type SimilarityResult } from 'layerprune'
        const options = { model: 'm', dataset: 'd', layersToSkip: 4 }
        export const result: SimilarityResult = await measureSimilarity(options)
        // @ts-expect-error: a distance is a number
        export const text: string = result.best.distance`,
-    )
-    const flags = Object.entries({ module, moduleResolution, target: 'es2022' }).flatMap(([k, v]) => [`--${k}`, v])
-    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-    const { stdout } = await run(process.execPath, [tsc, '--noEmit', '--strict', ...flags, 'use.ts'], {
-      cwd: installed.folder,
-    }).catch((error) => error)
-    expect(stdout).toBe('')
-  })
+      )
+      const flags = Object.entries({ module, moduleResolution, target: 'es2022' }).flatMap(([k, v]) => [`--${k}`, v])
+      const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+      const { stdout } = await run(process.execPath, [tsc, '--noEmit', '--strict', ...flags, 'use.ts'], {
+        cwd: installed.folder,
+      }).catch((error) => error)
+      expect(stdout).toBe('')
+    },
+  )
 })
