@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { EXAMPLES } from '../../support/paths.js'
+import { EXAMPLES, FIXTURES } from '../../support/paths.js'
 import { runProgram, startProgram } from '../../support/run-program.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
 const TEXTS = join(EXAMPLES, 'texts.jsonl')
-const INPUTS = ['--model', join(EXAMPLES, 'model'), '--dataset', TEXTS, '--threads', '1', '--max-length', '16']
+const MODEL = join(FIXTURES, 'families/llama')
+const READ = ['--dataset', TEXTS, '--threads', '1', '--max-length', '16']
+const INPUTS = ['--model', MODEL, ...READ]
 const SIMILARITY = ['similarity', ...INPUTS, '--dataset-size', '6']
 const VERIFIED = [...SIMILARITY, '--layers-to-skip', '2', '--verify', '2', '--verify-size', '2']
 const SWEEP = [
@@ -22,8 +24,8 @@ const SWEEP = [
   'deepest',
 ]
 const LIMIT = ['--max-perplexity-ratio', '1000']
-const EVALUATE = ['evaluate', ...INPUTS, '--dataset-size', '2', '--drop', '3']
-const PLAN = ['plan', '--model', join(EXAMPLES, 'model'), '--strategy', 'deepest', '--layers-to-skip']
+const EVALUATE = ['evaluate', ...INPUTS, '--dataset-size', '2', '--drop', '1']
+const PLAN = ['plan', '--model', MODEL, '--strategy', 'deepest', '--layers-to-skip']
 
 /** All files of a folder with their content. */
 const readAll = (folder: string) =>
@@ -62,12 +64,12 @@ describe('a folder of results', () => {
     )
     await expectRefused(
       cwd,
-      [...PLAN, '3', '-o', 'layerprune-output/plan.json'],
+      [...PLAN, '1', '-o', 'layerprune-output/plan.json'],
       /would be taken for a file of the run/,
     )
     await expectRefused(
       cwd,
-      ['slice-config', '--drop', '3', '--model', join(EXAMPLES, 'model'), '-o', 'layerprune-output/slice.yaml'],
+      ['slice-config', '--drop', '1', '--model', MODEL, '-o', 'layerprune-output/slice.yaml'],
       /slice\.yaml would be taken for a file of the run of layerprune-output.similarity\.json/,
     )
     expect(readAll(folder)).toEqual(before)
@@ -107,8 +109,8 @@ describe('a folder of results', () => {
 
 describe('a file of results', () => {
   it.each<[string, string[], string[], RegExp]>([
-    ['plan', [...PLAN, '2'], [...PLAN, '3'], /is a result of plan, model \S+, .*; its --layers-to-skip was 2, not 3$/m],
-    ['evaluate', EVALUATE, [...EVALUATE, '--drop', '4'], /is a result of evaluate, .* 2 texts, .*; its --drop was/],
+    ['plan', [...PLAN, '1'], [...PLAN, '2'], /is a result of plan, model \S+, .*; its --layers-to-skip was 1, not 2$/m],
+    ['evaluate', EVALUATE, [...EVALUATE, '--drop', '2'], /is a result of evaluate, .* 2 texts, .*; its --drop was/],
   ])('of %s is replaced by the same run alone, or with --force', async (_, first, second, message) => {
     const cwd = makeTempFolder()
     await expectDone(cwd, ...first, '-o', 'saved.json')
@@ -123,7 +125,7 @@ describe('a file of results', () => {
 
 it('a recipe is replaced by the same one alone, or with --force', async () => {
   const cwd = makeTempFolder()
-  const recipe = ['recipe', '--model', join(EXAMPLES, 'model'), '--dataset', TEXTS]
+  const recipe = ['recipe', '--model', MODEL, '--dataset', TEXTS]
   await expectDone(cwd, ...recipe)
   await expectDone(cwd, ...recipe)
   await expectRefused(cwd, [...recipe, '--steps', '3'], /axolotl\.yaml is of other settings, or was edited/)
@@ -132,10 +134,12 @@ it('a recipe is replaced by the same one alone, or with --force', async () => {
 
 it('two processes never write to one place: the second is refused at once', async () => {
   const cwd = makeTempFolder()
-  const heal = ['heal', ...INPUTS, '--steps', '1', '--evaluate-size', '2', '--dataset-size', '40', '-o', 'healed']
-  const first = startProgram([...SIMILARITY, '-o', 'out'], { cwd })
+  // long enough that both are at work at once
+  const inputs = ['--model', join(EXAMPLES, 'model'), ...READ]
+  const heal = ['heal', ...inputs, '--steps', '1', '--evaluate-size', '2', '--dataset-size', '40', '-o', 'healed']
+  const first = startProgram(['similarity', ...inputs, '-o', 'out'], { cwd })
   const healing = startProgram(heal, { cwd })
-  const second = startProgram([...SWEEP, '-o', 'out'], { cwd })
+  const second = startProgram(['sweep', ...inputs, '--sizes', '1', '-o', 'out'], { cwd })
   const again = startProgram(heal, { cwd })
   const [done, refused] = (await Promise.all([first.outcome, second.outcome])).sort((a, b) => a.exitCode! - b.exitCode!)
   const [healed, busy] = (await Promise.all([healing.outcome, again.outcome])).sort((a, b) => a.exitCode! - b.exitCode!)

@@ -4,11 +4,12 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Plan } from '../../../src/results/documents/plan.js'
 import type { TextRecord } from '../../../src/results/documents/text-uses.js'
 import { hashText, splitHashes } from '../../../src/texts/data/text-hashes.js'
-import { EXAMPLES } from '../../support/paths.js'
+import { EXAMPLES, FIXTURES } from '../../support/paths.js'
 import { runProgram } from '../../support/run-program.js'
 import { makeTempFolder } from '../../support/temp-folder.js'
 
 const MODEL = join(EXAMPLES, 'model')
+const SMALL = join(FIXTURES, 'families/llama')
 const LINES = readFileSync(join(EXAMPLES, 'texts.jsonl'), 'utf8').split('\n').slice(0, 40)
 const TEXTS = LINES.map((line): string => JSON.parse(line).text)
 const ALL = ['--dataset', 'texts.jsonl', '--max-length', '24']
@@ -95,7 +96,7 @@ describe('from similarity to a healed model', () => {
 
   it('heal of a model without a plan records its texts, and evaluate leaves those out', async () => {
     const texts = ['--dataset-size', '20', '--evaluate-size', '4', '--steps', '2']
-    const { result } = await run('heal', '--model', MODEL, ...ALL, ...texts, '-o', 'trained')
+    const { result } = await run('heal', '--model', SMALL, ...ALL, ...texts, '-o', 'trained')
     const record = JSON.parse(readFileSync(join(cwd, 'trained/layerprune-texts.json'), 'utf8'))
     expect(record).toMatchObject({ schema: 'layerprune.texts/1', texts: result.texts })
     const { trained, measured } = record.texts
@@ -109,7 +110,7 @@ describe('from similarity to a healed model', () => {
     expect(again.result.texts.measured.hashes).toBe(measured.hashes)
     const kept = JSON.parse(readFileSync(join(cwd, 'again/layerprune-texts.json'), 'utf8'))
     expect(kept.texts.trained).toEqual([...trained, ...again.result.texts.trained])
-    const cut = await run('prune', '--model', 'trained', '--drop', '4', '-o', 'cut', '--no-speed')
+    const cut = await run('prune', '--model', 'trained', '--drop', '1', '-o', 'cut', '--no-speed')
     expect(cut.result.files.map(({ name }: { name: string }) => name)).not.toContain('layerprune-texts.json')
     expect(planOf('cut').texts).toEqual(record.texts)
   }, 60_000)
@@ -118,15 +119,15 @@ describe('from similarity to a healed model', () => {
     const skip = [...ALL, '--dataset-skip', '20', '--dataset-size', '6']
     writeFileSync(join(cwd, 'late.jsonl'), LINES.slice(20).join('\n'))
     const late = ['--dataset', 'late.jsonl', '--max-length', '24', '--dataset-size', '6']
-    const similarity = ['similarity', '--model', MODEL, '--layers-to-skip', '1']
+    const similarity = ['similarity', '--model', SMALL, '--layers-to-skip', '1']
     const [skipped, cut] = [await run(...similarity, ...skip, '-o', 'a'), await run(...similarity, ...late, '-o', 'b')]
     expect(skipped.result.distances).toEqual(cut.result.distances)
     expect([skipped.result.dataset.end, cut.result.dataset.end]).toEqual([26, 6])
-    const sweep = ['sweep', '--model', MODEL, '--sizes', '1', '--verify-size', '4']
+    const sweep = ['sweep', '--model', SMALL, '--sizes', '1', '--verify-size', '4']
     const [swept, other] = [await run(...sweep, ...skip, '-o', 'c'), await run(...sweep, ...late, '-o', 'd')]
     expect(swept.result.candidates[0].perplexity).toBe(other.result.candidates[0].perplexity)
     expect(swept.result.chosenOn).toMatchObject({ start: 20, end: 26 })
-    const plan = ['plan', '--model', MODEL, '--layers-to-skip', '1', '--strategy', 'greedy-perplexity']
+    const plan = ['plan', '--model', SMALL, '--layers-to-skip', '1', '--strategy', 'greedy-perplexity']
     const [planned, same] = [await run(...plan, ...skip), await run(...plan, ...late)]
     expect(planned.result.scores).toEqual(same.result.scores)
     expect(planned.result.texts.chosen).toMatchObject([{ start: 20, end: 26 }])
