@@ -50,7 +50,7 @@ function splitAsShell(command: string): string[] {
 const FASTER: Record<string, string[]> = {
   prune: ['--no-speed'],
   heal: ['--steps', '1', '--max-length', '16', '--evaluate-size', '4'],
-  sweep: ['--sizes', '1', '--verify-size', '4'],
+  sweep: ['--sizes', '1', '--strategy', 'angular', '--verify-size', '4'],
 }
 
 /** For the next model that is cut from the same one. */
