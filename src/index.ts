@@ -7,6 +7,7 @@ export type { ModelOptions } from './engine/model.js'
 export type { AgainstOptions, AgainstResult } from './jobs/evaluate/against.js'
 export { type EvaluationPart, mergeEvaluations } from './jobs/evaluate/merge-evaluations.js'
 export type { EvaluationOptions, TextScore } from './jobs/evaluate/perplexity.js'
+export type { ExportOptions } from './jobs/export/export-model.js'
 export type { HealResult } from './jobs/heal/heal-result.js'
 export type { HealOptions } from './jobs/heal/heal-work.js'
 export type { Inspection } from './jobs/inspect/inspect-model.js'
@@ -15,6 +16,7 @@ export {
   comparePruned,
   evaluateAgainst,
   evaluatePerplexity,
+  exportModel,
   formatSliceConfig,
   healModel,
   inspectModel,

@@ -3,6 +3,7 @@ import { VERSION } from '../base/version.js'
 import { makeCheckCommand } from './commands/check.js'
 import { makeCompletionCommand } from './commands/completion.js'
 import { makeEvaluateCommand } from './commands/evaluate.js'
+import { makeExportCommand } from './commands/export.js'
 import { makeHealCommand } from './commands/heal.js'
 import { makeInspectCommand } from './commands/inspect.js'
 import { makeMergeCommand } from './commands/merge.js'
@@ -28,6 +29,7 @@ export function makeProgram(): Command {
     .addCommand(makeEvaluateCommand())
     .addCommand(makePruneCommand())
     .addCommand(makeHealCommand())
+    .addCommand(makeExportCommand())
     .addCommand(makeRecipeCommand())
     .addCommand(makeReportCommand())
     .addCommand(makePlotCommand())

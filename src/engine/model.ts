@@ -18,7 +18,7 @@ export {
   locateModel,
   type ModelOptions,
 } from './model/locate-model.js'
-export { type Model, openTensors, openWeights } from './model/open-weights.js'
+export { type Model, openStored, openTensors, openWeights } from './model/open-weights.js'
 
 /**
  * Opens a model: reads its config, and its graph from ONNX or by building it from tensors. Its weights are neither

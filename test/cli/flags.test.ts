@@ -5,7 +5,7 @@ import { makeProgram } from '../../src/cli/program.js'
 const KINDS: { name: string; commands: string[]; flags: string[] }[] = [
   {
     name: 'opens a model',
-    commands: ['similarity', 'inspect', 'sweep', 'plan', 'evaluate', 'prune', 'heal'],
+    commands: ['similarity', 'inspect', 'sweep', 'plan', 'evaluate', 'prune', 'heal', 'export'],
     flags: ['--model', '--revision', '--base', '--model-file', '--format', '--dtype', '--ignore-config-key'],
   },
   {
@@ -28,10 +28,14 @@ const KINDS: { name: string; commands: string[]; flags: string[] }[] = [
   },
   {
     name: 'takes a cut',
-    commands: ['slice-config', 'evaluate', 'prune'],
+    commands: ['slice-config', 'evaluate', 'prune', 'export'],
     flags: ['--start', '--end', '--drop', '--from', '--plan', '--layers-to-skip'],
   },
-  { name: 'reads one saved file', commands: ['slice-config', 'evaluate', 'prune', 'plot', 'check'], flags: ['--from'] },
+  {
+    name: 'reads one saved file',
+    commands: ['slice-config', 'evaluate', 'prune', 'export', 'plot', 'check'],
+    flags: ['--from'],
+  },
   { name: 'measures parts', commands: ['similarity', 'sweep', 'evaluate'], flags: ['--shard'] },
   {
     name: 'judges cuts',
@@ -42,16 +46,16 @@ const KINDS: { name: string; commands: string[]; flags: string[] }[] = [
     name: 'writes',
     commands: [
       ...['similarity', 'merge', 'slice-config', 'sweep', 'plan', 'evaluate', 'prune', 'heal', 'recipe'],
-      ...['report', 'plot'],
+      ...['export', 'report', 'plot'],
     ],
     flags: ['--output', '--force'],
   },
-  { name: 'writes a model or a training', commands: ['prune', 'heal', 'recipe'], flags: ['--dry-run'] },
+  { name: 'writes a model or a training', commands: ['prune', 'heal', 'recipe', 'export'], flags: ['--dry-run'] },
   {
     name: 'prints',
     commands: [
       ...['similarity', 'merge', 'slice-config', 'inspect', 'sweep', 'plan', 'evaluate', 'prune', 'heal', 'recipe'],
-      ...['report', 'plot', 'check'],
+      ...['export', 'report', 'plot', 'check'],
     ],
     flags: ['--json', '--quiet'],
   },
@@ -139,8 +143,15 @@ describe('the flags of all commands', () => {
           .map((name) => `${name} ${flag}`)
       }),
     )
-    // an input of slices and of a recipe is named, not opened; others choose a size
-    const named = ['slice-config --model', 'recipe --model', 'recipe --max-length', 'slice-config --format']
+    // an input of slices and of a recipe is named, not opened; an export runs a model only to check it
+    const named = [
+      'export --threads',
+      'export --tokenizer',
+      'slice-config --model',
+      'recipe --model',
+      'recipe --max-length',
+      'slice-config --format',
+    ]
     const sized = ['similarity', 'sweep', 'plan', 'plot', 'check'].map((name) => `${name} --layers-to-skip`)
     expect([...new Set(strays)].sort()).toEqual([...named, ...sized].sort())
   })

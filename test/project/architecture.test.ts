@@ -81,7 +81,7 @@ const ROOMS: Record<string, string[][]> = {
   ],
   files: [['byte-source', 'read-exactly'], ['hub'], ['checkpoint'], ['gguf', 'weights']],
   texts: [['data', 'templates'], ['tokens']],
-  model: [['families', 'layers'], ['graph'], ['gradient', 'unpack'], ['builder']],
+  model: [['families', 'layers'], ['graph'], ['export', 'gradient', 'unpack'], ['builder']],
   engine: [['no-telemetry', 'sessions'], ['int8'], ['model']],
   results: [['documents', 'llama-quantize', 'mergekit'], ['next-command'], ['report']],
   jobs: [

@@ -59,6 +59,7 @@ describe('the JSON schemas', () => {
       prune: ['prune', '--model', LLAMA, '--drop', '1', '-o', 'pruned'],
       inspect: ['inspect', '--model', LLAMA],
       sweep: ['sweep', ...common, '--dataset-size', '3', '--max-perplexity-ratio', '100', '-o', 'sweep'],
+      export: ['export', '--model', join(FIXTURES, 'families/llama'), '--to', 'onnx', '-o', 'exported'],
       recipe: ['recipe', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS],
       heal: [
         ...['heal', '--model', join(FIXTURES, 'families/llama'), '--dataset', TEXTS, '-o', 'healed'],

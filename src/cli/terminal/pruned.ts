@@ -39,7 +39,7 @@ function formatChange(ratio: number): string {
 }
 
 /** Rows of cells in columns; a row of a single cell takes any width. */
-function alignRows(rows: string[][], align: ('left' | 'right')[]): string[] {
+export function alignRows(rows: string[][], align: ('left' | 'right')[]): string[] {
   const widths = align.map((_, column) =>
     Math.max(0, ...rows.filter((row) => row.length > 1).map((row) => row[column]!.length)),
   )

@@ -63,27 +63,26 @@ export async function openWeights(
   options: WeightOptions & Pick<ModelSourceOptions, 'onNote'> = {},
   build: BuildOptions = {},
 ): Promise<Model> {
-  const { config } = located
-  switch (weights.format) {
-    case 'safetensors':
-    case 'pytorch': {
-      const { adapter } = located
-      const tensors = await openTensors({ config, source }, weights.format)
-      const files = adapter === undefined ? tensors.files : [...tensors.files, adapter.path]
-      const opened = openCheckpoint({ ...tensors, files, adapter }, config, weights, build)
-      notePacking(opened, config, options)
-      noteAdapter(adapter, options)
-      return { ...located, ...opened }
-    }
-    case 'gguf': {
-      const checkpoint = describeCheckpoint(gguf!.file, gguf!.decoder)
-      const opened = openCheckpoint(checkpoint, config, weights, build)
-      notePacking(opened, config, options)
-      return { ...located, ...opened }
-    }
-    case 'onnx':
-      return { ...located, ...(await openFromOnnx(source, config, weights, options)) }
-  }
+  const { config, adapter } = located
+  if (weights.format === 'onnx') return { ...located, ...(await openFromOnnx(source, config, weights, options)) }
+  const opened = openCheckpoint(await openStored({ config, source, gguf, adapter }, weights), config, weights, build)
+  notePacking(opened, config, options)
+  noteAdapter(adapter, options)
+  return { ...located, ...opened }
+}
+
+/**
+ * Opens the tensors of chosen weights, whatever files they are in, with the adapter that is merged into them.
+ * @throws LayerpruneError if they are missing or damaged
+ */
+export async function openStored(
+  { config, source, gguf, adapter }: Pick<LocatedModel, 'config' | 'source' | 'gguf' | 'adapter'>,
+  { format }: Computed,
+): Promise<SafetensorsCheckpoint> {
+  if (format === 'gguf') return describeCheckpoint(gguf!.file, gguf!.decoder)
+  const tensors = await openTensors({ config, source }, format)
+  const files = adapter === undefined ? tensors.files : [...tensors.files, adapter.path]
+  return { ...tensors, files, adapter }
 }
 
 /**

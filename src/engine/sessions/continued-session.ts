@@ -1,6 +1,6 @@
 import type { Tensor } from 'onnxruntime-node'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
-import { BATCH, dimensions } from '../../model/graph/onnx/onnx.js'
+import { DataType, dimensions, elementType } from '../../model/graph/onnx/onnx.js'
 import { createSession, type SessionOptions } from './session.js'
 import type { Session } from './session-process.js'
 
@@ -19,9 +19,12 @@ export class ContinuedSession {
     this.#session = session
     this.#masks = Array.from({ length: batch }, () => [])
     for (const input of model.graph.input.filter(({ name }) => name.startsWith('past'))) {
-      const shape = dimensions(input).map((size) => (size === BATCH ? batch : typeof size === 'string' ? 0 : size))
-      const values = new Float32Array(shape.reduce((product, size) => product * size, 1))
-      this.#caches[input.name] = new ort.Tensor('float32', values, shape)
+      const shape = dimensions(input).map((size, axis) => (axis === 0 ? batch : typeof size === 'string' ? 0 : size))
+      const count = shape.reduce((product, size) => product * size, 1)
+      this.#caches[input.name] =
+        elementType(input) === DataType.FLOAT16
+          ? new ort.Tensor('float16', new Uint16Array(count), shape)
+          : new ort.Tensor('float32', new Float32Array(count), shape)
     }
   }
 
@@ -36,16 +39,17 @@ export class ContinuedSession {
 
   /**
    * Reads the next tokens of each text; those of shorter ones are padded on the left.
-   * @returns float32 logits after the last token of each text
+   * @param kept  of how many of the last tokens, padding included, logits are returned; 0 for all
+   * @returns float32 logits [kept, vocabulary] of each text
    */
-  async read(texts: number[][]): Promise<Float32Array[]> {
+  async read(texts: number[][], kept = 1): Promise<Float32Array[]> {
     const tokens = Math.max(...texts.map(({ length }) => length))
     const pad = (values: number[]) => [...Array.from({ length: tokens - values.length }, () => 0), ...values]
     for (const [text, ids] of texts.entries()) this.#masks[text]!.push(...pad(ids.map(() => 1)))
     const outputs = await this.#session.run({
       input_ids: this.#integers(texts.map(pad)),
       attention_mask: this.#integers(this.#masks),
-      num_logits_to_keep: new this.#ort.Tensor('int64', [1n], []),
+      num_logits_to_keep: new this.#ort.Tensor('int64', [BigInt(kept)], []),
       ...this.#caches,
     })
     for (const [name, tensor] of Object.entries(outputs)) {
@@ -54,7 +58,7 @@ export class ContinuedSession {
       this.#caches[past]!.dispose()
       this.#caches[past] = tensor
     }
-    const size = outputs.logits!.dims.at(-1)!
+    const size = outputs.logits!.dims.slice(1).reduce((product, length) => product * length, 1)
     const data = outputs.logits!.data as Float32Array
     return texts.map((_, text) => data.subarray(text * size, (text + 1) * size))
   }

@@ -11,6 +11,7 @@ import {
   makeGraph,
   makeNode,
   makeValueInfo,
+  type NodeProto,
   serializeModel,
   type TensorProto,
 } from '../../model/graph/onnx/onnx.js'
@@ -24,19 +25,40 @@ type Source = Pick<DecoderGraph, 'weightsFolder' | 'packed'> & {
 }
 
 /** The values of a weight, wherever and however they are stored; ONNX Runtime reads and converts them. */
-export async function readFloats(decoder: Source, tensor: TensorProto): Promise<Float32Array> {
+export function readFloats(decoder: Source, tensor: TensorProto): Promise<Float32Array> {
+  const part = { tensor: tensor.name, shape: tensor.dims.map(Number), nodes: [], initializers: [tensor] }
+  return computeFloats(decoder, part)
+}
+
+/** A tensor that follows from weights alone, and what it is computed from. */
+export interface ComputedWeight {
+  tensor: string
+  shape: number[]
+  nodes: NodeProto[]
+  initializers: TensorProto[]
+  /** Whether its two axes are exchanged. */
+  isTransposed?: boolean
+}
+
+/** Runs a part of a graph that reads no token. */
+export async function computeFloats(
+  decoder: Source,
+  { tensor, shape, nodes, initializers, isTransposed = false }: ComputedWeight,
+): Promise<Float32Array> {
   const ort = await import('onnxruntime-node')
+  const cast = isTransposed ? 'values/as_stored' : 'values'
+  const last = isTransposed ? [makeNode('Transpose', [cast], ['values'], { perm: [1, 0] })] : []
   const model = createModel({
     irVersion: decoder.model.irVersion,
     opsetImport: decoder.model.opsetImport,
     graph: {
       ...makeGraph({
-        name: 'read_weight',
-        node: [makeNode('Cast', [tensor.name], ['values'], { to: DataType.FLOAT })],
+        name: 'compute_weight',
+        node: [...nodes, makeNode('Cast', [tensor], [cast], { to: DataType.FLOAT }), ...last],
         input: [],
-        output: [makeValueInfo('values', DataType.FLOAT, tensor.dims.map(Number))],
+        output: [makeValueInfo('values', DataType.FLOAT, isTransposed ? shape.toReversed() : shape)],
       }),
-      initializer: [tensor],
+      initializer: initializers,
     },
   })
   const runnable = unpackWeights({ ...decoder, model, states: [] }).model

@@ -67,7 +67,7 @@ async function generateWithCaches(
   return continuations
 }
 
-function indexOfLargest(values: Float32Array): number {
+export function indexOfLargest(values: Float32Array): number {
   let best = 0
   for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index
   return best

@@ -4,6 +4,7 @@ import type { SweepLimits } from '../../results/documents/sweep-result.js'
 import { formatSliceConfig as formatSlices } from '../../results/mergekit.js'
 import { evaluateAgainst as compareModels } from '../evaluate/against.js'
 import { type EvaluationOptions, evaluatePerplexity as evaluate } from '../evaluate/perplexity.js'
+import { exportModel as exportFiles } from '../export/export-model.js'
 import { healModel as heal } from '../heal/heal-model.js'
 import { inspectModel as inspect } from '../inspect/inspect-model.js'
 import { comparePruned as compare } from '../prune/compare-pruned.js'
@@ -115,6 +116,9 @@ export const repairModel = checkedJob('repairModel', lists.REPAIR_LIST, repair)
 
 /** Trains a model on texts. */
 export const healModel = checkedJob('healModel', lists.HEAL_LIST, heal)
+
+/** Writes a model as files that run elsewhere, and checks them. */
+export const exportModel = checkedJob('exportModel', lists.EXPORT_LIST, exportFiles)
 
 /** Writes the files to train a pruned model on a GPU. */
 export const makeRecipe = checkedJob('makeRecipe', lists.RECIPE_LIST, prepareTraining)

@@ -78,6 +78,8 @@ export const OPTION_KINDS = {
   replacements: 'map',
   card: 'object',
   trained: 'text',
+  to: 'text',
+  check: 'flag',
   // training
   targets: 'list',
   teacher: 'text',

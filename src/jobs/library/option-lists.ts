@@ -32,6 +32,9 @@ const TASK_DATA = ['taskData', 'limit', 'numFewshot'] as const
 const ANY_RUN = [...WEIGHTS, 'tokenizer', ...READING, ...RUNNING] as const
 const RUN = [...ANY_RUN, 'dataset'] as const
 
+/** What is exported, and where to. */
+const EXPORTING = ['to', 'dtype', 'output', 'force', 'dryRun', 'check', 'threads'] as const
+
 const OPENING_HOOKS = ['onDownload', 'signal', 'onNote'] as const
 const HOOKS = [...OPENING_HOOKS, 'onProgress'] as const
 const RESUMING = ['resumeFrom', 'onSaved'] as const
@@ -141,6 +144,13 @@ export const REPAIR_LIST = {
     ...HOOKS,
   ],
   required: ['model', 'dataset', 'removed'],
+} as const satisfies OptionList
+
+export const EXPORT_LIST = {
+  flags: ['model', 'revision', 'base', 'modelFile', 'format', 'ignoreConfigKey', 'tokenizer', ...EXPORTING],
+  given: ['removed', 'command', ...HOOKS],
+  required: ['model', 'output', 'to'],
+  kinds: { dtype: 'texts' },
 } as const satisfies OptionList
 
 export const HEAL_LIST = {

@@ -1,6 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import { type LocatedModel, openTensors, type TensorFormat } from '../../engine/model.js'
-import type { ModelConfig } from '../../files/checkpoint/config.js'
+import { interpretConfig, type ModelConfig } from '../../files/checkpoint/config.js'
 import { readPackedTensors } from '../../files/checkpoint/packed/read-packed.js'
 import type { SafetensorsCheckpoint } from '../../files/checkpoint/safetensors.js'
 import type { Replacement } from '../../files/weights/replacement.js'
@@ -18,7 +18,7 @@ import {
 import { planConfigs } from './config-files.js'
 import { countExtraLayers } from './layer-keys.js'
 import { unpackReplaced } from './packed-replacements.js'
-import type { PruneConfigOptions } from './prune-config.js'
+import { type PruneConfigOptions, pruneConfig } from './prune-config.js'
 import { listAsPlain } from './quantization-lists.js'
 
 type Tensors = SafetensorsCheckpoint['tensors']
@@ -62,6 +62,31 @@ export async function planPrunedSafetensors(
     sizes: { parameters: countParameters(config, checkpoint, kept), bytes },
     unproven: configs.unproven,
   }
+}
+
+/**
+ * The tensors and the config of a model without some of its layers, to be written in another form.
+ * @throws LayerpruneError if the config cannot say what the kept layers need, or a tensor has a part for each layer
+ */
+export function cutCheckpoint(
+  config: ModelConfig,
+  checkpoint: SafetensorsCheckpoint,
+  layers: KeptLayers,
+): { config: ModelConfig; checkpoint: SafetensorsCheckpoint } {
+  if (layers.kept.length === layers.whole) return { config, checkpoint }
+  const { prefix, extraLayers } = findLayers(checkpoint.tensors.keys(), layers.whole, countExtraLayers(config.raw))
+  const kept = keepTensors(checkpoint, prefix, keepExtraLayers(layers, extraLayers))
+  const shared = kept.find(({ perLayer }) => perLayer !== undefined)
+  if (shared !== undefined) {
+    throw new LayerpruneError(`tensor ${shared.source.name} has a part for each layer`, {
+      hint: 'write the pruned model first, with prune, and export that',
+    })
+  }
+  const description = findDescription(config, checkpoint, kept)
+  const cut = pruneConfig(config.raw, { layers, tensorPrefix: prefix, ...description })
+  const { dialect, origin = 'config.json' } = config
+  const tensors: Tensors = new Map(kept.map(({ name, source }) => [name, { ...source, name }]))
+  return { config: { ...interpretConfig(cut.config, origin), dialect, origin }, checkpoint: { ...checkpoint, tensors } }
 }
 
 /** The module of the head, if its weights are plain. */

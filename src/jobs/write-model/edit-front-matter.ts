@@ -10,7 +10,7 @@ export interface CardMetadata {
   /** Hub id of the model that it was made from; null if that is not on the Hub, undefined if the base's card knows. */
   baseModel: string | null | undefined
   /** Relation to the base in the Hub's terms; a cut is a finetune, the Hub's term for changed weights. */
-  relation: 'finetune' | 'adapter'
+  relation: 'finetune' | 'adapter' | 'quantized'
   /** The library that loads it; undefined if the Hub can tell from its files. */
   library: 'transformers' | 'transformers.js' | 'peft' | undefined
   /** Datasets that weights were fitted to. */

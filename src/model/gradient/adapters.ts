@@ -1,11 +1,11 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { integerAttribute } from '../graph/onnx/constants.js'
 import { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { cloneModel, copyMessage, DataType, makeNode, makeValueInfo, type NodeProto } from '../graph/onnx/onnx.js'
 import { indexGraph } from '../graph/onnx/topology.js'
 import { findStoredMatrix, type OutputRange, type StoredMatrix } from '../graph/stored-matrix.js'
 import { readStoredPart } from '../graph/stored-part.js'
-import { integerAttribute } from './constants.js'
 import type { TrainedWeight } from './trained.js'
 
 /** Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), with PEFT's names. */

@@ -2,9 +2,9 @@ import { LayerpruneError } from '../../base/errors.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { GraphProto, NodeProto } from '../graph/onnx/onnx.js'
 import { indexGraph, nodesDownstream } from '../graph/onnx/topology.js'
+import { Shapes } from '../graph/shapes.js'
 import type { Passage } from './rule.js'
 import { findRule } from './rules/table.js'
-import { Shapes } from './shapes.js'
 
 /**
  * Writes the gradients of a loss by reverse-mode differentiation: from tensors with known gradients to those whose

@@ -1,10 +1,10 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { DecoderGraph } from '../graph/decoder-graph.js'
+import { floatAttribute, integerAttribute } from '../graph/onnx/constants.js'
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import { copyMessage, type GraphProto, type NodeProto } from '../graph/onnx/onnx.js'
 import { indexGraph, nodesDownstream, nodesUpstream, removeDeadNodes, type Topology } from '../graph/onnx/topology.js'
 import { feedState, STATE_INPUT } from '../graph/segment.js'
-import { floatAttribute, integerAttribute } from './constants.js'
 
 /** The nodes from the last state to the logits. */
 export interface Head {

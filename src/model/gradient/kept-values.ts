@@ -1,6 +1,6 @@
 import { type GraphProto, type NodeProto, TOKENS } from '../graph/onnx/onnx.js'
 import { indexGraph } from '../graph/onnx/topology.js'
-import { type Dimension, Shapes } from './shapes.js'
+import { type Dimension, Shapes } from '../graph/shapes.js'
 import { GRADIENT_SCOPE, LOSS_SCOPE } from './training-graph.js'
 
 /** Size of a batch: sequences and tokens per sequence. */

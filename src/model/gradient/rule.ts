@@ -1,6 +1,6 @@
 import type { GraphWriter } from '../graph/onnx/graph-writer.js'
 import type { NodeProto } from '../graph/onnx/onnx.js'
-import type { Dimension, Shapes } from './shapes.js'
+import type { Dimension, Shapes } from '../graph/shapes.js'
 
 /** A node that a gradient passes through, and what its rule may use. */
 export interface Passage {

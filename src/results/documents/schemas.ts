@@ -10,6 +10,7 @@ export const SCHEMAS = {
   heal: 'layerprune.heal/1',
   sweep: 'layerprune.sweep/1',
   texts: 'layerprune.texts/1',
+  export: 'layerprune.export/1',
 } as const
 
 export type SchemaName = keyof typeof SCHEMAS

@@ -1,4 +1,4 @@
-import { floatAttribute, stringAttribute } from '../constants.js'
+import { floatAttribute, stringAttribute } from '../../graph/onnx/constants.js'
 import { type Passage, type Rule, sumToInput } from '../rule.js'
 
 /** The rule of an operator of one input: the gradient times the derivative at each element. */

@@ -1,7 +1,7 @@
+import { integerAttribute } from '../../graph/onnx/constants.js'
 import { DataType } from '../../graph/onnx/onnx.js'
-import { integerAttribute } from '../constants.js'
+import type { Dimension } from '../../graph/shapes.js'
 import type { InputGradients, Passage, Rule } from '../rule.js'
-import type { Dimension } from '../shapes.js'
 
 export const identityRule: Rule = (gradient) => [gradient]
 

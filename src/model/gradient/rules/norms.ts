@@ -1,5 +1,5 @@
 import { SUM_OUTPUT } from '../../graph/fused-norms.js'
-import { floatAttribute } from '../constants.js'
+import { floatAttribute } from '../../graph/onnx/constants.js'
 import type { InputGradients, Passage } from '../rule.js'
 
 /** ONNX's default for plain norms, and ONNX Runtime's for fused ones. */

@@ -1,4 +1,4 @@
-import { floatAttribute, integerAttribute } from '../constants.js'
+import { floatAttribute, integerAttribute } from '../../graph/onnx/constants.js'
 import { type Passage, type Rule, sumToTensor } from '../rule.js'
 
 /**

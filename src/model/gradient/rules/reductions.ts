@@ -1,4 +1,4 @@
-import { integerAttribute } from '../constants.js'
+import { integerAttribute } from '../../graph/onnx/constants.js'
 import { type Rule, sumToInput } from '../rule.js'
 
 /** p = softmax(x): dx = p (dp - sum(dp p)). */

@@ -1,4 +1,4 @@
-import { DataType, type NodeProto, type TensorProto } from '../graph/onnx/onnx.js'
+import { DataType, type NodeProto, type TensorProto } from './onnx.js'
 
 export function integerAttribute({ attribute }: NodeProto, name: string, otherwise: number): number {
   const found = attribute.find((candidate) => candidate.name === name)

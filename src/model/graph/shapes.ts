@@ -1,5 +1,5 @@
-import { dimensions, type GraphProto, type NodeProto } from '../graph/onnx/onnx.js'
-import { integerAttribute, readConstant } from './constants.js'
+import { integerAttribute, readConstant } from './onnx/constants.js'
+import { dimensions, type GraphProto, type NodeProto } from './onnx/onnx.js'
 
 /** Length of an axis: a number, or a name for an unknown length. */
 export type Dimension = number | string
@@ -61,6 +61,10 @@ export class Shapes {
         return node.output.map((_, part) => first && this.#part(node, first, part))
       case 'Slice':
         return [first && this.#slice(node, first)]
+      case 'Concat':
+        return [this.#join(node, shapes)]
+      case 'ReduceSum':
+        return [first && reduce(node, first, this.#constants(node.input[1]!))]
       case 'Unsqueeze':
         return [first && insertOnes(first, this.#constants(node.input[1]!))]
       default:
@@ -98,6 +102,15 @@ export class Shapes {
     return shape.with(axis, size)
   }
 
+  #join(node: NodeProto, shapes: (Dimension[] | undefined)[]): Dimension[] | undefined {
+    const [first] = shapes
+    if (first === undefined || shapes.includes(undefined)) return undefined
+    const axis = integerAttribute(node, 'axis', 0)
+    const sizes = shapes.map((shape) => shape!.at(axis)!)
+    const isKnown = sizes.every((size) => typeof size === 'number')
+    return first.with(axis, isKnown ? sizes.reduce((sum, size) => sum + size, 0) : this.#newName())
+  }
+
   #slice({ input }: NodeProto, shape: Dimension[]): Dimension[] | undefined {
     const [start, end, axes] = input.slice(1, 4).map((name) => this.#constants(name))
     if (axes?.length !== 1 || input.length > 4) return undefined
@@ -129,6 +142,14 @@ function mergeShapes(first: Dimension[] | undefined, second: Dimension[] | undef
 function permute(node: NodeProto, shape: Dimension[]): Dimension[] {
   const order = node.attribute.find(({ name }) => name === 'perm')?.ints.map(Number)
   return order ? order.map((axis) => shape[axis]!) : shape.toReversed()
+}
+
+function reduce(node: NodeProto, shape: Dimension[], axes: number[] | undefined): Dimension[] | undefined {
+  if (axes === undefined) return undefined
+  const reduced = new Set(axes.map((axis) => (axis < 0 ? axis + shape.length : axis)))
+  return integerAttribute(node, 'keepdims', 1) === 1
+    ? shape.map((size, axis) => (reduced.has(axis) ? 1 : size))
+    : shape.filter((_, axis) => !reduced.has(axis))
 }
 
 function insertOnes(shape: Dimension[], axes: number[] | undefined): Dimension[] | undefined {

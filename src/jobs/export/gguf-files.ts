@@ -1,0 +1,69 @@
+import { join } from 'node:path'
+import { LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
+import { readText } from '../../base/read-text.js'
+import { type LocatedModel, type Model, openModel } from '../../engine/model.js'
+import type { SafetensorsCheckpoint } from '../../files/checkpoint/safetensors.js'
+import { readTokenizerFiles } from '../../texts/tokens/tokenizer-files.js'
+import { cutCheckpoint } from '../prune/pruned-safetensors.js'
+import type { KeptLayers } from '../write-model/layer-numbers.js'
+import { sumPlanned } from '../write-model/planned-file.js'
+import { FILE_TYPES, type GgufDtype } from './gguf/choose-types.js'
+import { planGguf } from './gguf/plan-gguf.js'
+import type { PlannedExport } from './planned-export.js'
+
+const MOST_TEMPLATE_BYTES = 1 << 22
+
+interface Source {
+  located: LocatedModel
+  checkpoint: SafetensorsCheckpoint
+  layers: KeptLayers
+}
+
+/** @throws UsageError if a type is not known */
+export function readGgufDtypes(names: string[] = ['Q8_0']): GgufDtype[] {
+  const known = Object.keys(FILE_TYPES) as GgufDtype[]
+  const aliases: Record<string, GgufDtype> = { FP32: 'F32', FP16: 'F16' }
+  return names.map((name) => {
+    const upper = name.toUpperCase()
+    const found = known.find((dtype) => dtype === (aliases[upper] ?? upper))
+    if (found !== undefined) return found
+    throw new UsageError(`${nameOption('dtype', name)}: GGUF files are written in ${known.join(', ')}`)
+  })
+}
+
+/**
+ * Plans a GGUF file of each type.
+ * @param name  of the model, from which those of the files are made
+ * @throws LayerpruneError if llama.cpp has no architecture, rope or tokenizer for the model
+ */
+export async function planGgufFiles(
+  { located, checkpoint, layers }: Source,
+  dtypes: GgufDtype[],
+  { name, onNote }: { name: string; onNote?: ((message: string) => void) | undefined },
+): Promise<PlannedExport[]> {
+  const cut = cutCheckpoint(located.config, checkpoint, layers)
+  const tokenizer = await readTokenizerFiles(located.tokenizer)
+  const chatTemplate = await readTemplate(located)
+  return dtypes.map((dtype) => {
+    const { parts } = planGguf({ ...cut, tokenizer, chatTemplate, name, dtype, onNote })
+    const file = `${name}-${dtype}.gguf`
+    const files = [{ name: file, parts }]
+    return {
+      ...{ dtype, name: file, files, sizeBytes: sumPlanned(files), tokenizer: file },
+      open: async (folder) => buildContinued(await openModel({ model: join(folder, file) })),
+    }
+  })
+}
+
+function buildContinued({ id, buildContinued }: Model) {
+  if (buildContinued !== undefined) return buildContinued()
+  throw new LayerpruneError(`${id} cannot be run to check it`)
+}
+
+async function readTemplate({ tokenizer, gguf, source }: LocatedModel): Promise<string | undefined> {
+  const stated = gguf?.file.header.metadata.get('tokenizer.chat_template')?.value
+  if (typeof stated === 'string') return stated
+  await source.provide(['chat_template.jinja'])
+  return gguf === undefined ? readText(join(tokenizer, 'chat_template.jinja'), MOST_TEMPLATE_BYTES) : undefined
+}
