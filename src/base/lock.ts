@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { LayerpruneError } from './errors.js'
 import { explainFailure, shortenName } from './write-files.js'
 
@@ -43,6 +44,7 @@ interface LockOptions {
 const ENDING = '.layerprune-lock'
 /** An empty lock file is being written, or its writer was killed that instant. */
 const WRITING_MS = 5000
+const LOOK_AGAIN_MS = 50
 
 const held = new Set<string>()
 process.on('exit', () => {
@@ -67,7 +69,7 @@ export async function lockOutput(
     since: `${new Date().toISOString().slice(0, 19)}Z`,
     work,
   }
-  await explainFailure(named, async () => acquire(file, named, holder))
+  await explainFailure(named, () => acquire(file, named, holder))
   const lock = { release: () => release(file) }
   try {
     if (wholeFolder) assertAlone(file, path, work)
@@ -78,7 +80,7 @@ export async function lockOutput(
   return lock
 }
 
-function acquire(file: string, path: string, holder: LockHolder): void {
+async function acquire(file: string, path: string, holder: LockHolder): Promise<void> {
   for (;;) {
     try {
       create(file, JSON.stringify(holder))
@@ -92,7 +94,12 @@ function acquire(file: string, path: string, holder: LockHolder): void {
     }
     const text = readLock(file)
     if (text === undefined) continue
-    if (isAlive(file, text)) throw busyError(path, file, text)
+    if (isAlive(file, text)) {
+      if (parseHolder(text) !== undefined) throw busyError(path, file, text)
+      // its process says who it is in a moment, or was killed before it could
+      await setTimeout(LOOK_AGAIN_MS)
+      continue
+    }
     takeAway(file, text)
   }
 }

@@ -1,6 +1,6 @@
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -66,6 +66,24 @@ describe('a lock', () => {
     await expect(take({ host: 'elsewhere' })).rejects.toMatchObject({
       hint: expect.stringContaining(`if it was killed, remove ${join(folder, NAME)}`),
     })
+  })
+
+  it('that is empty is waited for: its process was killed, or says who it is in a moment', async () => {
+    const folder = makeTempFolder()
+    const file = join(folder, NAME)
+    writeFileSync(file, '')
+    const fourSecondsAgo = Date.now() / 1000 - 4
+    utimesSync(file, fourSecondsAgo, fourSecondsAgo)
+    const lock = await lockOutput(join(folder, 'model'))
+    lock.release()
+    writeFileSync(file, '')
+    const taken = lockOutput(join(folder, 'model'))
+    const holder = { pid: process.ppid, host: hostname(), since: '2026-01-01T00:00:00Z', work: '' }
+    const startedTicks = existsSync('/proc/self/stat')
+      ? readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[19]
+      : null
+    writeFileSync(file, JSON.stringify({ ...holder, startedTicks }))
+    await expect(taken).rejects.toThrow(`pid ${process.ppid}`)
   })
 
   it('of a part is shared with the other parts of the same work alone', async () => {
