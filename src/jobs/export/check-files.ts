@@ -10,7 +10,7 @@ import { TokenizerProcess } from '../../texts/tokens/tokenizer-process.js'
 import { CHECK_TEXTS } from './check-texts.js'
 import { compareReadings } from './compare-readings.js'
 import type { PlannedExport } from './planned-export.js'
-import { readCheckTexts } from './read-check-texts.js'
+import { CONTINUED_TOKENS, readCheckTexts } from './read-check-texts.js'
 
 /** Tokens of each text that are read. */
 const MOST_TOKENS = 64
@@ -26,6 +26,8 @@ interface Source {
   decoder: DecoderGraph
   /** Folder or GGUF file of its tokenizer; null if it has none. */
   tokenizer: string | null
+  /** Tokens that it can read; null if it has no limit. */
+  maxPositions: number | null
 }
 
 /**
@@ -34,7 +36,7 @@ interface Source {
  */
 export async function checkFiles(
   folder: string,
-  { decoder, tokenizer }: Source,
+  { decoder, tokenizer, maxPositions }: Source,
   exports: PlannedExport[],
   { threads, signal, onProgress }: CheckOptions,
 ): Promise<ExportCheck[]> {
@@ -43,12 +45,15 @@ export async function checkFiles(
   const report = (done: number) => onProgress?.({ phase: 'checking', done, total: exports.length + 1 })
   try {
     report(0)
-    const texts = await encodeTexts(tokenizer, findLogitSize(decoder) as number, signal)
+    const most = Math.min(MOST_TOKENS, (maxPositions ?? Number.POSITIVE_INFINITY) - CONTINUED_TOKENS)
+    const whole = await encodeTexts(tokenizer, findLogitSize(decoder) as number, signal)
+    const texts = whole.map((ids) => ids.slice(0, most)).filter(({ length }) => length >= LEAST_TOKENS)
+    if (texts.length === 0) throw tooShort(maxPositions)
     const expected = await readCheckTexts(decoder, texts, running)
     const checks: ExportCheck[] = []
     for (const [index, written] of exports.entries()) {
       report(index + 1)
-      if (written.tokenizer !== undefined) await compareTokens(join(folder, written.tokenizer), texts, written, signal)
+      if (written.tokenizer !== undefined) await compareTokens(join(folder, written.tokenizer), whole, written, signal)
       const found = await readCheckTexts(await written.open(folder), texts, running)
       checks.push(compareReadings(expected, found, written))
     }
@@ -59,15 +64,21 @@ export async function checkFiles(
   }
 }
 
+function tooShort(maxPositions: number | null): LayerpruneError {
+  return new LayerpruneError(`the check’s texts do not fit into the ${maxPositions} positions of the model`, {
+    hint: 'export it without the check',
+  })
+}
+
 /** @throws LayerpruneError if a file's own tokenizer splits the texts otherwise */
 async function compareTokens(
   place: string,
-  texts: number[][],
+  whole: number[][],
   { name }: PlannedExport,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const own = await encodeTexts(place, 0, signal)
-  const different = texts.findIndex((ids, text) => `${ids}` !== `${own[text]}`)
+  const different = whole.findIndex((ids, text) => `${ids}` !== `${own[text]}`)
   if (different < 0) return
   throw new LayerpruneError(
     `the tokenizer in ${name} splits texts otherwise than the model's: ${JSON.stringify(CHECK_TEXTS[different]!.slice(0, 40))}`,
@@ -84,8 +95,7 @@ async function encodeTexts(
   if (place === null) return spreadIds(vocabulary)
   const tokenizer = new TokenizerProcess(place, signal)
   try {
-    const texts = await Promise.all(CHECK_TEXTS.map((text) => tokenizer.encode(text, MOST_TOKENS)))
-    return texts.filter(({ length }) => length >= LEAST_TOKENS)
+    return await Promise.all(CHECK_TEXTS.map((text) => tokenizer.encode(text, MOST_TOKENS)))
   } finally {
     tokenizer.close()
   }

@@ -13,6 +13,7 @@ import {
   provideWeights,
 } from '../../engine/model.js'
 import type { SafetensorsCheckpoint } from '../../files/checkpoint/safetensors.js'
+import { layerOfCache } from '../../model/graph/cache-names.js'
 import { cutBlocks } from '../../model/graph/cut.js'
 import { type DecoderGraph, findLogitSize } from '../../model/graph/decoder-graph.js'
 import type { Block } from '../../model/layers/block.js'
@@ -36,7 +37,7 @@ import { planGgufFiles, readGgufDtypes } from './gguf-files.js'
 import { planBesideGraphs } from './onnx-config.js'
 import { planGraph, readOnnxDtypes } from './onnx-files.js'
 import type { PlannedExport } from './planned-export.js'
-import { isKnownToTransformersJs } from './transformers-js.js'
+import { findKnownModel, type KnownModel } from './transformers-js.js'
 
 export interface ExportOptions extends Omit<ModelOptions, 'dtype'> {
   /** Folder to write to. */
@@ -113,13 +114,14 @@ async function openSource(
 
 async function exportInto(folder: OutputFolder, work: ExportWork): Promise<ExportResult> {
   const { options, located, model } = work
-  const { removed = [], output, signal, onProgress, dryRun = false, check = true } = options
+  const { removed = [], output, to, signal, onProgress, dryRun = false, check = true } = options
   const layers = keepLayers(model.config.layers, removed)
   const decoder = buildKept(model, removed, layers)
-  const { exports, beside } = await planExports(work, decoder, layers)
+  const known = to === 'onnx' ? findKnown(model, decoder, layers) : undefined
+  const { exports, beside } = await planExports(work, { decoder, layers, known })
   const files = [...exports.flatMap((planned) => planned.files), ...beside]
   const describe = async (checks: ExportCheck[]) => {
-    const result = describeExport(folder, { work, exports, files, layers }, checks)
+    const result = describeExport(folder, { work, exports, files, layers, known }, checks)
     const card = textFile('README.md', await formatExportCard(result, describeOrigin(located, options)))
     return { card, result: addFile(result, card) }
   }
@@ -132,7 +134,8 @@ async function exportInto(folder: OutputFolder, work: ExportWork): Promise<Expor
     const write = (some: PlannedFile[]) => writePlannedFiles(temporary, some, { named: output, signal, onProgress })
     await write(files)
     const tokenizer = findTokenizer(located.tokenizer, located.source.names)
-    const described = await describe(check ? await checkFiles(temporary, { decoder, tokenizer }, exports, options) : [])
+    const source = { decoder, tokenizer, maxPositions: model.config.maxPositions }
+    const described = await describe(check ? await checkFiles(temporary, source, exports, options) : [])
     await write([described.card])
     result = described.result
   })
@@ -153,11 +156,21 @@ function buildKept(model: Model, removed: Block[], layers: KeptLayers): DecoderG
   return cut
 }
 
+function findKnown({ config }: Model, { model }: DecoderGraph, { kept }: KeptLayers): KnownModel | undefined {
+  const caches = model.graph.input.map(({ name }) => name).filter((name) => layerOfCache(name) !== undefined)
+  return findKnownModel(config.family, kept.length, caches)
+}
+
+interface Kept {
+  decoder: DecoderGraph
+  layers: KeptLayers
+  known: KnownModel | undefined
+}
+
 /** The files of each type, and what lies beside them. */
 async function planExports(
   { options, located, checkpoint, dtypes }: ExportWork,
-  decoder: DecoderGraph,
-  layers: KeptLayers,
+  { decoder, layers, known }: Kept,
 ): Promise<{ exports: PlannedExport[]; beside: PlannedFile[] }> {
   const { to, output, onNote } = options
   if (to === 'gguf') {
@@ -166,7 +179,7 @@ async function planExports(
     return { exports: await planGgufFiles(source, readGgufDtypes(dtypes), { name, onNote }), beside: [] }
   }
   const graphs = readOnnxDtypes(dtypes).map((dtype) => planGraph(decoder, dtype))
-  return { exports: graphs, beside: await planBesideGraphs(located, layers, graphs) }
+  return { exports: graphs, beside: await planBesideGraphs(located, layers, graphs, known) }
 }
 
 interface Written {
@@ -174,11 +187,12 @@ interface Written {
   exports: PlannedExport[]
   files: PlannedFile[]
   layers: KeptLayers
+  known: KnownModel | undefined
 }
 
 function describeExport(
   { path }: OutputFolder,
-  { work: { options, model }, exports, files, layers }: Written,
+  { work: { options, model }, exports, files, layers, known }: Written,
   checks: ExportCheck[],
 ): ExportResult {
   const { id, config } = model
@@ -194,7 +208,7 @@ function describeExport(
       ...{ dtype, name, sizeBytes },
       check: checks[index] ?? null,
     })),
-    knownToTransformersJs: to === 'onnx' ? isKnownToTransformersJs(config.family) : null,
+    knownToTransformersJs: to === 'onnx' ? known !== undefined : null,
     output: path,
     files: listed,
     sizeBytes: listed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),

@@ -10,14 +10,20 @@ import { findCompanions } from '../write-model/companion-files.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
 import { type PlannedFile, textFile } from '../write-model/planned-file.js'
 import type { PlannedGraph } from './onnx-files.js'
+import { adaptConfig, type KnownModel } from './transformers-js.js'
 
-/** What lies beside exported graphs: config.json, the tokenizer and what else the model has. */
+/**
+ * What lies beside exported graphs: config.json, the tokenizer and what else the model has.
+ * @param known  what transformers.js makes of the graphs
+ */
 export async function planBesideGraphs(
   located: LocatedModel,
   layers: KeptLayers,
   graphs: PlannedGraph[],
+  known: KnownModel | undefined,
 ): Promise<PlannedFile[]> {
   const config = makeOnnxConfig(located, layers, graphs)
+  if (known !== undefined) adaptConfig(config, known)
   const tokenizer = isGguf(located.tokenizer) ? await planTokenizer(located.tokenizer) : []
   const companions = located.gguf === undefined ? await findCompanions(located.source) : []
   return [textFile('config.json', `${JSON.stringify(config, null, 2)}\n`), ...tokenizer, ...companions]

@@ -11,7 +11,8 @@ export interface Reading {
   continuations: number[][]
 }
 
-const CONTINUED_TOKENS = 16
+/** After each text. */
+export const CONTINUED_TOKENS = 16
 
 /**
  * Reads texts with a graph that continues texts, in one batch whose shorter texts are padded, and continues them token by
