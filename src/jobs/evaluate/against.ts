@@ -10,6 +10,7 @@ import {
   type State,
 } from '../../engine/sessions/decoder-pieces.js'
 import { openRunner } from '../../engine/sessions/graph-runner.js'
+import { NON_FINITE_HINT } from '../../engine/sessions/non-finite.js'
 import { releaseAll } from '../../engine/sessions/session.js'
 import { SessionProcess } from '../../engine/sessions/session-process.js'
 import { takePairHead } from '../../model/graph/heads/comparison.js'
@@ -54,7 +55,7 @@ export async function evaluateAgainst({ against, ...options }: AgainstOptions): 
   const [own] = evaluation.candidates
   if (own === undefined || own.perplexity === null) {
     throw new LayerpruneError(`the perplexity of ${evaluation.model.id} is not a finite number`, {
-      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
+      hint: NON_FINITE_HINT,
     })
   }
   const { perplexity, standardError, bitsPerByte } = evaluation

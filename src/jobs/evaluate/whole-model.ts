@@ -1,4 +1,5 @@
 import { LayerpruneError } from '../../base/errors.js'
+import { NON_FINITE_HINT } from '../../engine/sessions/non-finite.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
 
 /**
@@ -10,6 +11,6 @@ export function assertWholeFinite(nats: number, { origin }: EncodedText): void {
   if (Number.isFinite(nats)) return
   throw new LayerpruneError(
     `the whole model's log-likelihood of ${origin} is ${-nats}: no perplexity can be measured`,
-    { hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged' },
+    { hint: NON_FINITE_HINT },
   )
 }

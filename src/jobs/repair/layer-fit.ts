@@ -2,6 +2,7 @@ import type { Tensor, TypedTensor } from 'onnxruntime-node'
 import { LayerpruneError } from '../../base/errors.js'
 import type { State } from '../../engine/sessions/decoder-pieces.js'
 import { type GraphRunner, openRunner } from '../../engine/sessions/graph-runner.js'
+import { NON_FINITE_HINT } from '../../engine/sessions/non-finite.js'
 import { releaseAll, type SessionOptions } from '../../engine/sessions/session.js'
 import type { ModelConfig } from '../../files/checkpoint/config.js'
 import type { DecoderGraph } from '../../model/graph/decoder-graph.js'
@@ -153,6 +154,6 @@ function assertFinite(squares: Tensor, { layer }: ClosingProduct): number {
   const [value] = (squares as TypedTensor<'float32'>).data
   if (value !== undefined && Number.isFinite(value)) return value
   throw new LayerpruneError(`a value in layer ${layer} is not a finite number, so the cut cannot be repaired`, {
-    hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
+    hint: NON_FINITE_HINT,
   })
 }

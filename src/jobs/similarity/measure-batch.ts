@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { AskedBatch } from '../../engine/sessions/gram-source.js'
+import { NON_FINITE_HINT } from '../../engine/sessions/non-finite.js'
 import type { Metric } from '../../results/documents/metrics.js'
 import { selectTokens, type TokenSelection } from '../../texts/tokens/token-selection.js'
 import type { EncodedText } from '../../texts/tokens/windows.js'
@@ -51,7 +52,7 @@ function addToken(
     const where = state === layers ? `the output of layer ${layers - 1}` : `the input of layer ${state}`
     throw new LayerpruneError(
       `${message} (${where}) for ${text.origin}, token ${token} of ${text.ids.length}: no angle can be measured`,
-      { hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged', cause },
+      { hint: NON_FINITE_HINT, cause },
     )
   }
 }

@@ -146,7 +146,7 @@ function alsoWhole(evaluator: Measuring, rounds: Round[], losses: Float64Array):
 function noLayerError(removed: number): LayerpruneError {
   return new LayerpruneError(
     `after ${formatQuantity(removed, 'layer')}, no further one can be removed with a finite perplexity`,
-    { hint: 'remove fewer layers; half precision can overflow: try `dtype: fp32`' },
+    { hint: 'remove fewer layers; if half precision overflows, try `dtype: fp32`' },
   )
 }
 

@@ -68,7 +68,7 @@ export function recommendBlock(blocks: VerifiedBlock[]): VerifiedBlock {
   if (recommended.perplexity !== null) return recommended
   throw new LayerpruneError(
     `none of the ${formatQuantity(blocks.length, 'block')} checked leaves a model of finite perplexity`,
-    { hint: 'check more blocks with `verify`; half precision can overflow: try `dtype: fp32`' },
+    { hint: 'check more blocks with `verify`; if half precision overflows, try `dtype: fp32`' },
   )
 }
 

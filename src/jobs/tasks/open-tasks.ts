@@ -1,5 +1,6 @@
 import { LayerpruneError } from '../../base/errors.js'
 import type { Model } from '../../engine/model.js'
+import { NON_FINITE_HINT } from '../../engine/sessions/non-finite.js'
 import { takesTrees } from '../../model/graph/tree-attention.js'
 import type { Block } from '../../model/layers/block.js'
 import { normalizeBlocks } from '../../model/layers/blocks.js'
@@ -131,7 +132,7 @@ function summarize(
   const failed = Object.keys(tasks).find((name) => tasks[name] === null)
   if (failed !== undefined) {
     throw new LayerpruneError(`the whole model's likelihood of a choice of ${failed} is not finite`, {
-      hint: 'half precision can overflow: try `dtype: fp32`; otherwise the weights may be damaged',
+      hint: NON_FINITE_HINT,
     })
   }
   return {

@@ -38,7 +38,11 @@ export function normalizeBlocks(blocks: Block[], layers: number): Block[] {
     else normalized.push({ start, end })
   }
   if (countLayers(normalized) === layers) {
-    throw new UsageError(`no layer would be kept: all ${layers} layers are removed`)
+    throw new UsageError(
+      layers === 1
+        ? 'no layer would be kept: the model has only one'
+        : `no layer would be kept: all ${layers} layers are removed`,
+    )
   }
   return normalized
 }
