@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { DEVICES } from '../../engine/sessions/device.js'
 import { memorySize, positiveNumber, wholeNumber } from './arguments.js'
+import { addExportFlag } from './export-flag.js'
 import { addReadingFlags, COLUMN_HELP, ignoreConfigKeyOption } from './measuring-flags.js'
 import type { HealFlags } from './run/heal.js'
 import { whileTokenizerStarts } from './while-tokenizer-starts.js'
@@ -15,7 +16,7 @@ export function makeHealCommand(): Command {
     .option('--adapter', 'write the low-rank adapter alone, for PEFT, instead of the model')
     .option('--force', 'replace a model that is already in the output folder, and drop a training that was stopped')
     .option('--resume', 'continue a training that was stopped')
-  return addOutputFlags(addMethodFlags(addAmountFlags(addTextFlags(command))))
+  return addOutputFlags(addExportFlag(addMethodFlags(addAmountFlags(addTextFlags(command)))))
     .addHelpText(
       'after',
       `
@@ -27,6 +28,7 @@ Ctrl-C stops a training, and --resume continues it; meanwhile its state is in OU
 Examples:
   layerprune heal --model ./SmolLM2-repaired --dataset texts.jsonl -o ./SmolLM2-healed
   layerprune heal --model ./SmolLM2-repaired --dataset texts.jsonl -o ./SmolLM2-healed --minutes 20
+  layerprune heal --model ./SmolLM2-repaired --dataset texts.jsonl -o ./SmolLM2-healed --export onnx:q8,gguf:Q8_0
   layerprune heal --model ./SmolLM2-pruned --dataset texts.jsonl -o ./adapter --adapter --steps 100 --rank 8`,
     )
     .action(async (flags: HealFlags) => (await whileTokenizerStarts(flags, () => import('./run/heal.js'))).run(flags))

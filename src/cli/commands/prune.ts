@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { FORMATS, GRAPH_DTYPES } from '../../files/checkpoint/onnx-files.js'
 import { wholeNumber } from './arguments.js'
+import { addExportFlag } from './export-flag.js'
 import { ignoreConfigKeyOption } from './measuring-flags.js'
 import type { PruneFlags } from './prune-flags.js'
 import { addPruneHealFlags } from './prune-heal-flags.js'
@@ -21,6 +22,7 @@ Examples:
   layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned
   layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-repaired --repair --dataset texts.jsonl
   layerprune prune --model ./SmolLM2-135M --drop 12:20 -o ./SmolLM2-healed --repair --heal --dataset texts.jsonl
+  layerprune prune --model ./SmolLM2-135M --drop 11:19 -o ./SmolLM2-pruned --export onnx:q4f16,gguf:Q4_K_M
   layerprune prune --model ./SmolLM2-135M --from layerprune-output/similarity.json -o ./SmolLM2-pruned --dry-run
   layerprune prune --model ./SmolLM2-135M --drop 11:19 --format onnx --dtype q4 -o ./SmolLM2-pruned-onnx
   layerprune prune --model onnx-community/SmolLM2-135M-ONNX --drop 11:19 --all-dtypes -o ./SmolLM2-pruned-onnx`
@@ -29,7 +31,7 @@ export function makePruneCommand(): Command {
   const command = new Command('prune')
     .description('Write a model without some of its layers, ready to load: safetensors or ONNX, as it was stored.')
     .requiredOption('--model <id>', 'folder with config.json, the tokenizer and the weights, or a Hub id')
-  return addPruneHealFlags(addRepairFlags(addRemovalFlags(command)))
+  return addExportFlag(addPruneHealFlags(addRepairFlags(addRemovalFlags(command))))
     .requiredOption('-o, --output <folder>', 'folder to write to; it appears once it is complete')
     .option('--force', 'replace a model that is already in the output folder')
     .option(

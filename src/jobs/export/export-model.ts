@@ -45,6 +45,8 @@ export interface ExportOptions extends Omit<ModelOptions, 'dtype'> {
   to: 'onnx' | 'gguf'
   /** Types to write; of graphs, the first is loaded if nothing else is asked for. q8 or Q8_0 if omitted. */
   dtype?: string[] | undefined
+  /** Of the model, in the names of GGUF files and in their metadata; that of the output folder if omitted. */
+  name?: string | undefined
   /** Blocks of layers to leave out. */
   removed?: Block[] | undefined
   /** Whether the written files are run and compared with the model; by default they are. */
@@ -172,9 +174,8 @@ async function planExports(
   { options, located, checkpoint, dtypes }: ExportWork,
   { decoder, layers, known }: Kept,
 ): Promise<{ exports: PlannedExport[]; beside: PlannedFile[] }> {
-  const { to, output, onNote } = options
+  const { to, output, name = basename(resolve(output)), onNote } = options
   if (to === 'gguf') {
-    const name = basename(resolve(output))
     const source = { located, checkpoint, layers }
     return { exports: await planGgufFiles(source, readGgufDtypes(dtypes), { name, onNote }), beside: [] }
   }

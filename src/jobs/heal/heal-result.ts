@@ -1,3 +1,4 @@
+import type { ExportResult } from '../../results/documents/export-result.js'
 import type { SCHEMAS } from '../../results/documents/schemas.js'
 import type { TextUses } from '../../results/documents/text-uses.js'
 import type { TrainingSettings } from './settings.js'
@@ -42,6 +43,8 @@ export interface HealResult {
   standardError: { whole?: number | null; before: number | null; after: number | null }
   files: { name: string; sizeBytes: number }[]
   sizeBytes: number
+  /** Only from the command, if exports were asked for. */
+  exports?: ExportResult[]
 }
 
 /** The result without its files, which are written last. */

@@ -89,6 +89,7 @@ export const OPTION_KINDS = {
   layersAtOnce: 'number',
   resume: 'flag',
   command: 'text',
+  name: 'text',
   named: 'text',
   steps: 'number',
   minutes: 'number',

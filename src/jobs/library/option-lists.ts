@@ -148,7 +148,7 @@ export const REPAIR_LIST = {
 
 export const EXPORT_LIST = {
   flags: ['model', 'revision', 'base', 'modelFile', 'format', 'ignoreConfigKey', 'tokenizer', ...EXPORTING],
-  given: ['removed', 'command', ...HOOKS],
+  given: ['removed', 'command', 'name', ...HOOKS],
   required: ['model', 'output', 'to'],
   kinds: { dtype: 'texts' },
 } as const satisfies OptionList

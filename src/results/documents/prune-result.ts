@@ -1,3 +1,4 @@
+import type { ExportResult } from './export-result.js'
 import type { Plan } from './plan.js'
 import type { SCHEMAS } from './schemas.js'
 
@@ -35,6 +36,8 @@ export interface PruneResult {
   tokensPerSecond?: (WholeAndPruned & { /** Length of the text that was run. */ tokens: number }) | null
   /** Only from the command, if texts were given. */
   samples?: Sample[]
+  /** Only from the command, if exports were asked for. */
+  exports?: ExportResult[]
   /** Why the model cannot be shown to compute what the whole one does without the layers; only with `unproven`. */
   unproven?: string
   /** Keys of config.json that were ignored on the user's word; omitted if there are none. */

@@ -147,3 +147,42 @@ describe('export --to gguf', () => {
     expect(existsSync(join(cwd, 'back/tokenizer.json'))).toBe(true)
   })
 })
+
+describe('prune --export', () => {
+  const prune = (...args: string[]) => runProgram(['prune', '--model', MODEL, '--no-speed', ...args], { cwd })
+
+  it('exports what it wrote into folders beside it', async () => {
+    const args = ['--drop', '3:5', '-o', 'pruned', '--export', 'onnx:q8,gguf:F16,onnx:fp32', '--json']
+    const { exitCode, stdout, stderr } = await prune(...args)
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.stringContaining('pruned is complete') })
+    const { exports } = JSON.parse(stdout)
+    expect(exports.map(({ layers, removed }: { layers: number; removed: [] }) => ({ layers, removed }))).toEqual([
+      { layers: 10, removed: [] },
+      { layers: 10, removed: [] },
+    ])
+    expect(exports[0].exported[1].check.tokens).toEqual({ same: 80, all: 80 })
+    expect(readdirSync(join(cwd, 'pruned-onnx/onnx')).sort()).toEqual([
+      ...['model.onnx', 'model.onnx_data', 'model_quantized.onnx', 'model_quantized.onnx_data'],
+    ])
+    expect(readdirSync(join(cwd, 'pruned-gguf')).sort()).toEqual(['README.md', 'pruned-F16.gguf'])
+    expect(existsSync(join(cwd, 'pruned/model.safetensors'))).toBe(true)
+  })
+
+  it.each([
+    ['gguf:q4f16', 2, /error: --dtype q4f16: GGUF files are written in F32/],
+    ['tflite', 2, /argument 'tflite' is invalid. Expected onnx or gguf with a type/],
+  ])('refuses %s before it writes anything', async (formats, expected, message) => {
+    const { exitCode, stdout, stderr } = await prune('--drop', '3:5', '-o', 'refused', '--export', formats)
+    expect({ exitCode, stdout }).toEqual({ exitCode: expected, stdout: '' })
+    expect(stderr).toMatch(message)
+    expect(existsSync(join(cwd, 'refused'))).toBe(false)
+  })
+
+  it('refuses to replace an export that is there, before it writes anything', async () => {
+    cpSync(join(cwd, 'pruned-onnx'), join(cwd, 'fresh-onnx'), { recursive: true })
+    const { exitCode, stderr } = await prune('--drop', '3:6', '-o', 'fresh', '--export', 'onnx')
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(/^error: .*fresh-onnx/m)
+    expect(existsSync(join(cwd, 'fresh'))).toBe(false)
+  })
+})

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 
 /** Flags that do not change the output, and those for the model and layers, which a card shows separately. */
 const OTHERS = new Set([
-  ...['model', 'output', 'force', 'dryRun', 'json', 'quiet', 'threads', 'resume', 'samples', 'speed'],
+  ...['model', 'output', 'force', 'dryRun', 'json', 'quiet', 'threads', 'resume', 'samples', 'speed', 'export'],
   ...['start', 'end', 'drop', 'plan', 'from', 'layersToSkip'],
 ])
 

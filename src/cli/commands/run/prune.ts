@@ -36,6 +36,7 @@ import { formatPruned } from '../../terminal/pruned.js'
 import { formatRepaired } from '../../terminal/repaired.js'
 import { formatSamples, withPlainSamples } from '../../terminal/samples.js'
 import type { PruneFlags } from '../prune-flags.js'
+import { exportWritten, formatExports, planExportsOfWritten } from './export-written.js'
 import { listenForInterruption } from './interruption.js'
 import { listMakingFlags } from './making-flags.js'
 import { chooseSamples, measurePruned, measuresModels } from './measure-pruned.js'
@@ -57,6 +58,9 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     throw new UsageError('--repair cannot be combined with --all-dtypes, because it fits the weights of one graph')
   }
   const healOptions = readHealOptions(flags)
+  if (flags.export !== undefined && flags.allDtypes) {
+    throw new UsageError('--export cannot be combined with --all-dtypes, because it exports one set of weights')
+  }
   const removal = await readRemoval(flags)
   const interruption = listenForInterruption()
   const { signal } = interruption
@@ -76,6 +80,7 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     const samples = measuresModels(flags) ? chooseSamples(flags, plan, onNote) : undefined
     if (samples !== undefined) await openDataset(samples)
     const { removed } = plan
+    const planned = await planExportsOfWritten(flags, { ...model, removed, ...hooks })
     const prune = async (output: string): Promise<Pruned> => {
       const own = { ...options, plan }
       if (repairOptions ?? healOptions) {
@@ -103,8 +108,10 @@ export async function run(flags: PruneFlags, command: Command): Promise<void> {
     const pruned = { removed, replacements, trained: healOptions && flags.output }
     const running = { ...model, ...pick(flags, ['threads', 'maxMemory']), ...hooks }
     const measures = measuresModels(flags) ? await measurePruned({ ...running, ...pruned, samples }) : {}
+    const { ignoreConfigKey, threads } = flags
+    const exports = flags.dryRun ? planned : await exportWritten(flags, { ignoreConfigKey, threads, ...hooks })
     progress.stop()
-    await show(describe(made, measures), flags, removal)
+    await show({ ...describe(made, measures), ...(exports.length > 0 && { exports }) }, flags, removal)
   } finally {
     progress.stop()
     interruption.stop()
@@ -129,6 +136,7 @@ async function show(written: Shown, flags: PruneFlags, removal: Removal): Promis
       ...(repair ? [formatRepaired(repair, heal)] : []),
       ...(heal && !repair ? [formatTrained(heal)] : []),
       ...(pruned.samples?.length ? ['', formatSamples(pruned.samples)] : []),
+      ...formatExports(pruned.exports, flags.output),
       '',
       suggestNext(pruned, flags, removal),
     ].join('\n'),
