@@ -151,6 +151,16 @@ describe.each(PAGES.filter((page) => commandsOf(page).length > 0))('the commands
   })
 })
 
+/** What the README says to export, of the stand-in with a chat template. */
+async function exportChat(cwd: string): Promise<void> {
+  const folder = join(cwd, 'SmolLM2-135M-Instruct')
+  const template = '{% for message in messages %}{{ message.role }}: {{ message.content }}{% endfor %}'
+  writeFileSync(join(folder, 'chat_template.jinja'), template)
+  const args = ['export', '--model', folder, '--to', 'onnx', '--dtype', 'q8', '--no-check', '-o', 'SmolLM2-onnx']
+  const { exitCode, stderr } = await runProgram(args, { cwd })
+  expect(exitCode, stderr).toBe(0)
+}
+
 describe.each(['README.md', 'docs/library.md'])('the code of %s', (page) => {
   const library = pathToFileURL(join(ROOT, 'dist/index.js')).href
   it('runs, one example after the other in a process', async () => {
@@ -158,9 +168,15 @@ describe.each(['README.md', 'docs/library.md'])('the code of %s', (page) => {
     const blocks = blocksOf(page, 'js')
     const folders = blocks.map((code) => {
       const { cwd } = makeRoot()
-      writeFileSync(join(cwd, 'example.mjs'), code.replace("from 'layerprune'", `from '${library}'`))
+      const linked = code
+        .replace("from 'layerprune'", `from '${library}'`)
+        .replace("from '@huggingface/transformers'", `from '${import.meta.resolve('@huggingface/transformers')}'`)
+      writeFileSync(join(cwd, 'example.mjs'), linked)
       return cwd
     })
+    for (const [index, code] of blocks.entries()) {
+      if (code.includes('./SmolLM2-onnx')) await exportChat(folders[index]!)
+    }
     writeFileSync(
       join(folders[0]!, 'all.mjs'),
       `import { pathToFileURL } from 'node:url'

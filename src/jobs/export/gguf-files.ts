@@ -1,18 +1,16 @@
 import { join } from 'node:path'
 import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
-import { readText } from '../../base/read-text.js'
 import { type LocatedModel, type Model, openModel } from '../../engine/model.js'
 import type { SafetensorsCheckpoint } from '../../files/checkpoint/safetensors.js'
 import { readTokenizerFiles } from '../../texts/tokens/tokenizer-files.js'
 import { cutCheckpoint } from '../prune/pruned-safetensors.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
 import { sumPlanned } from '../write-model/planned-file.js'
+import { readSeparateTemplate } from './chat-template.js'
 import { FILE_TYPES, type GgufDtype } from './gguf/choose-types.js'
 import { planGguf } from './gguf/plan-gguf.js'
 import type { PlannedExport } from './planned-export.js'
-
-const MOST_TEMPLATE_BYTES = 1 << 22
 
 interface Source {
   located: LocatedModel
@@ -44,7 +42,7 @@ export async function planGgufFiles(
 ): Promise<PlannedExport[]> {
   const cut = cutCheckpoint(located.config, checkpoint, layers)
   const tokenizer = await readTokenizerFiles(located.tokenizer)
-  const chatTemplate = await readTemplate(located)
+  const chatTemplate = await readSeparateTemplate(located)
   return dtypes.map((dtype) => {
     const { parts } = planGguf({ ...cut, tokenizer, chatTemplate, name, dtype, onNote })
     const file = `${name}-${dtype}.gguf`
@@ -59,11 +57,4 @@ export async function planGgufFiles(
 function buildContinued({ id, buildContinued }: Model) {
   if (buildContinued !== undefined) return buildContinued()
   throw new LayerpruneError(`${id} cannot be run to check it`)
-}
-
-async function readTemplate({ tokenizer, gguf, source }: LocatedModel): Promise<string | undefined> {
-  const stated = gguf?.file.header.metadata.get('tokenizer.chat_template')?.value
-  if (typeof stated === 'string') return stated
-  await source.provide(['chat_template.jinja'])
-  return gguf === undefined ? readText(join(tokenizer, 'chat_template.jinja'), MOST_TEMPLATE_BYTES) : undefined
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AutoModelForCausalLM, env, Tensor } from '@huggingface/transformers'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -67,6 +67,22 @@ describe('export --to onnx', () => {
       await model.dispose()
       if (name === 'cut') break
     }
+  })
+
+  it('writes what transformers.js cannot do without: a generation config, and the template in the tokenizer’s', async () => {
+    const source = join(cwd, 'bare')
+    cpSync(MODEL, source, { recursive: true })
+    rmSync(join(source, 'generation_config.json'))
+    writeFileSync(join(source, 'chat_template.jinja'), '{{ messages[0].content }}')
+    const { exitCode } = await run('--model', 'bare', '--to', 'onnx', '--dtype', 'q8', '--no-check', '-o', 'chat')
+    expect(exitCode).toBe(0)
+    const { eos_token_id: end } = readJson('bare/config.json')
+    expect(end).toEqual(expect.any(Number))
+    expect(readJson('chat/generation_config.json')).toMatchObject({ eos_token_id: end })
+    expect(readJson('chat/tokenizer_config.json')).toEqual({
+      ...readJson('bare/tokenizer_config.json'),
+      chat_template: '{{ messages[0].content }}',
+    })
   })
 
   it('says what it would write, and writes nothing', async () => {

@@ -92,7 +92,7 @@ it('leaves texts to measure cuts on if the dataset has no more', () => {
 const OWN_CHOICE: Record<string, string[]> = {
   'it names the cut': ['start', 'end', 'drop', 'from', 'plan', 'layersToSkip', 'sizes', 'strategy'],
   'it says where the result goes, or how it is shown': [
-    ...['output', 'force', 'resume', 'json', 'quiet', 'verbose', 'logSamples', 'dryRun', 'speed', 'samples'],
+    ...['output', 'force', 'resume', 'json', 'quiet', 'verbose', 'logSamples', 'dryRun', 'speed', 'samples', 'export'],
   ],
   'it is another measurement': [
     ...['against', 'task', 'taskData', 'limit', 'numFewshot', 'verifySize', 'evaluateOn', 'evaluateSize'],

@@ -35,7 +35,10 @@ const SETTINGS = {
     ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
     ...{ module: 'nodenext', target: 'es2023', types: ['node'], skipLibCheck: true, noEmit: true },
     typeRoots: [join(ROOT, 'node_modules/@types')],
-    paths: { layerprune: [join(ROOT, 'dist/index.d.ts')] },
+    paths: {
+      layerprune: [join(ROOT, 'dist/index.d.ts')],
+      '@huggingface/transformers': [join(ROOT, 'node_modules/@huggingface/transformers/types/transformers.d.ts')],
+    },
   },
 }
 
