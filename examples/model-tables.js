@@ -1,6 +1,8 @@
 /** The models that can be read, as the pages show them. */
 import { WRAPPERS } from '../dist/files/checkpoint/known-models.js'
 import { ARCHITECTURES } from '../dist/files/gguf/architectures.js'
+import { findWrittenArchitecture } from '../dist/files/gguf/write/find-architecture.js'
+import { isKnownFamily } from '../dist/jobs/export/transformers-js.js'
 import { hasArchitectureFile } from '../dist/jobs/prune/mergekit-support.js'
 import { FAMILIES } from '../dist/model/families/table.js'
 
@@ -16,9 +18,18 @@ export function countModels() {
 export function formatFamilies() {
   const rows = families.map(([type, { title, notes }]) => {
     const mergekit = hasArchitectureFile(type) ? 'yes' : ''
-    return `| \`${type}\` | ${title} | ${notes} | ${mergekit} |`
+    return `| \`${type}\` | ${title} | ${notes} | ${formatRunners(type)} | ${mergekit} |`
   })
-  return ['| `model_type` | models | what sets it apart | mergekit |', '| --- | --- | --- | --- |', ...rows].join('\n')
+  const head = '| `model_type` | models | what sets it apart | exports run in | mergekit |'
+  return [head, '| --- | --- | --- | --- | --- |', ...rows].join('\n')
+}
+
+function formatRunners(type) {
+  const special = [
+    ...(isKnownFamily(type) ? ['transformers.js'] : []),
+    ...(findWrittenArchitecture(type) ? ['llama.cpp'] : []),
+  ]
+  return special.length > 0 ? special.join(', ') : 'ONNX Runtime'
 }
 
 export function formatWrappers() {

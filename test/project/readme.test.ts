@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { WRAPPERS } from '../../src/files/checkpoint/known-models.js'
 import { ARCHITECTURES } from '../../src/files/gguf/architectures.js'
+import { findWrittenArchitecture } from '../../src/files/gguf/write/find-architecture.js'
+import { isKnownFamily } from '../../src/jobs/export/transformers-js.js'
 import { hasArchitectureFile } from '../../src/jobs/prune/mergekit-support.js'
 import { FAMILIES } from '../../src/model/families/table.js'
 import { ROOT } from '../support/paths.js'
@@ -44,7 +46,12 @@ describe('docs/models.md', () => {
     expect(rows).toEqual(
       types.map((type) => {
         const { title, notes } = FAMILIES[type]!
-        return `| \`${type}\` | ${title} | ${notes} | ${hasArchitectureFile(type) ? 'yes' : ''} |`
+        const special = [
+          ...(isKnownFamily(type) ? ['transformers.js'] : []),
+          ...(findWrittenArchitecture(type) ? ['llama.cpp'] : []),
+        ]
+        const runners = special.join(', ') || 'ONNX Runtime'
+        return `| \`${type}\` | ${title} | ${notes} | ${runners} | ${hasArchitectureFile(type) ? 'yes' : ''} |`
       }),
     )
   })

@@ -19,14 +19,24 @@ export interface KnownModel {
   layerTypes: string[] | undefined
 }
 
+function readFacts(): Facts {
+  return readTable('transformers-js-4.3')
+}
+
+/** Whether transformers.js has a class for a family, and names its caches as our graphs do. */
+export function isKnownFamily(family: string): boolean {
+  const { classes, otherCaches } = readFacts()
+  return Object.hasOwn(classes, family) && !otherCaches.includes(family)
+}
+
 /**
  * What transformers.js makes of a family's graph.
  * @param caches  inputs of the graph that hold what was read
  * @returns undefined if it has no class for the family, or would name the caches otherwise
  */
 export function findKnownModel(family: string, layers: number, caches: string[]): KnownModel | undefined {
-  const { classes, layerWords, otherCaches } = readTable<Facts>('transformers-js-4.3')
-  if (!Object.hasOwn(classes, family) || otherCaches.includes(family)) return undefined
+  if (!isKnownFamily(family)) return undefined
+  const { classes, layerWords } = readFacts()
   const known = { class: classes[family]!, layerTypes: undefined }
   const words = layerWords[family]
   if (words === undefined) return known
