@@ -3,11 +3,11 @@ import { openGguf } from '../../src/files/gguf/gguf-file.js'
 import { readArray } from '../../src/files/gguf/header.js'
 
 /**
- * Keys in which we differ from the converter: it guesses names from the folder's, states the separator of pairs, omits
- * the base of some ropes and the type of some files, and Nemotron's epsilon twice; its fixtures split words as GPT-2.
+ * Keys in which we differ from the converter: it states the separator of pairs, omits the
+ * base of some ropes and the type of some files, and Nemotron's epsilon twice; its fixtures split words as GPT-2.
  */
 const DIFFERENT =
-  /^(general\.(basename|version|file_type)|tokenizer\.ggml\.(add_sep_token|pre)|nemotron\.attention\.layer_norm_rms_epsilon|(gemma|gptneox)\.rope\.freq_base)$/
+  /^(general\.file_type|tokenizer\.ggml\.(add_sep_token|pre)|nemotron\.attention\.layer_norm_rms_epsilon|(gemma|gptneox)\.rope\.freq_base)$/
 
 /** Metadata and tensors of a GGUF file, without keys in which we differ from llama.cpp's converter. */
 export async function readGgufContent(path: string) {

@@ -27,7 +27,8 @@ export async function writeGguf(
       : describeCheckpoint(gguf.file, gguf.decoder)
   const files = await readTokenizerFiles(tokenizer)
   const type = dtype ?? STORED[config.storedDtype ?? 'float32']
-  const { parts } = planGguf({ config, checkpoint, tokenizer: files, name, dtype: type, onNote })
+  const identity = { name, ids: [name], statesSize: true, card: {}, generation: {} }
+  const { parts } = planGguf({ config, checkpoint, tokenizer: files, identity, dtype: type, onNote })
   const folder = makeTempFolder()
   await writePlannedFiles(folder, [{ name: `${name}.gguf`, parts }], { named: folder })
   return join(folder, `${name}.gguf`)

@@ -33,6 +33,7 @@ import { type PlannedFile, sizeOf, textFile } from '../write-model/planned-file.
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import { checkFiles, findTokenizer } from './check-files.js'
 import { formatExportCard } from './export-card.js'
+import { readIdentity } from './gguf/read-identity.js'
 import { planGgufFiles, readGgufDtypes } from './gguf-files.js'
 import { planBesideGraphs } from './onnx-config.js'
 import { planGraph, readOnnxDtypes } from './onnx-files.js'
@@ -45,7 +46,10 @@ export interface ExportOptions extends Omit<ModelOptions, 'dtype'> {
   to: 'onnx' | 'gguf'
   /** Types to write; of graphs, the first is loaded if nothing else is asked for. q8 or Q8_0 if omitted. */
   dtype?: string[] | undefined
-  /** Of the model, in the names of GGUF files and in their metadata; that of the output folder if omitted. */
+  /**
+   * Of the model, in the names of GGUF files and in their metadata. If it is omitted, files are called as the output
+   * folder, and their metadata name the model that they were made of, if they hold all of it.
+   */
   name?: string | undefined
   /** Blocks of layers to leave out. */
   removed?: Block[] | undefined
@@ -176,7 +180,8 @@ async function planExports(
 ): Promise<{ exports: PlannedExport[]; beside: PlannedFile[] }> {
   const { to, output, name = basename(resolve(output)), onNote } = options
   if (to === 'gguf') {
-    const source = { located, checkpoint, layers }
+    const identity = await readIdentity(located, options)
+    const source = { located, checkpoint, layers, identity }
     return { exports: await planGgufFiles(source, readGgufDtypes(dtypes), { name, onNote }), beside: [] }
   }
   const graphs = readOnnxDtypes(dtypes).map((dtype) => planGraph(decoder, dtype))

@@ -3,6 +3,7 @@ import { LayerpruneError, UsageError } from '../../base/errors.js'
 import { nameOption } from '../../base/name-option.js'
 import { type LocatedModel, type Model, openModel } from '../../engine/model.js'
 import type { SafetensorsCheckpoint } from '../../files/checkpoint/safetensors.js'
+import type { Identity } from '../../files/gguf/write/state-general.js'
 import { readTokenizerFiles } from '../../texts/tokens/tokenizer-files.js'
 import { cutCheckpoint } from '../prune/pruned-safetensors.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
@@ -16,6 +17,7 @@ interface Source {
   located: LocatedModel
   checkpoint: SafetensorsCheckpoint
   layers: KeptLayers
+  identity: Identity
 }
 
 /** @throws UsageError if a type is not known */
@@ -32,11 +34,11 @@ export function readGgufDtypes(names: string[] = ['Q8_0']): GgufDtype[] {
 
 /**
  * Plans a GGUF file of each type.
- * @param name  of the model, from which those of the files are made
+ * @param name  from which those of the files are made
  * @throws LayerpruneError if llama.cpp has no architecture, rope or tokenizer for the model
  */
 export async function planGgufFiles(
-  { located, checkpoint, layers }: Source,
+  { located, checkpoint, layers, identity }: Source,
   dtypes: GgufDtype[],
   { name, onNote }: { name: string; onNote?: ((message: string) => void) | undefined },
 ): Promise<PlannedExport[]> {
@@ -44,7 +46,7 @@ export async function planGgufFiles(
   const tokenizer = await readTokenizerFiles(located.tokenizer)
   const chatTemplate = await readSeparateTemplate(located)
   return dtypes.map((dtype) => {
-    const { parts } = planGguf({ ...cut, tokenizer, chatTemplate, name, dtype, onNote })
+    const { parts } = planGguf({ ...cut, tokenizer, chatTemplate, identity, dtype, onNote })
     const file = `${name}-${dtype}.gguf`
     const files = [{ name: file, parts }]
     return {

@@ -1,20 +1,14 @@
-import { lstat, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { nameFlag } from '../../base/name-option.js'
 import { quoteForShell } from '../../base/quote-for-shell.js'
-import { readText } from '../../base/read-text.js'
 import { describeLayers } from '../../model/layers/names.js'
 import type { CardContent } from '../../results/documents/card-content.js'
 import { PLAN_FILE, type Plan } from '../../results/documents/plan.js'
 import type { PruneResult } from '../../results/documents/prune-result.js'
 import { formatCommand, formatUpload } from '../../results/next-command.js'
 import { formatFrontMatter } from './card-metadata.js'
-import { resolveInside } from './companion-files.js'
 import type { CardMetadata } from './edit-front-matter.js'
-
-const CARD = 'README.md'
-/** Of a card; those of published models have a tenth. */
-const MOST_CARD_BYTES = 1 << 24
+import { readCard } from './read-card.js'
 
 export interface CardOptions {
   /** Folder of the model that is pruned; undefined if it has none of its own. */
@@ -64,8 +58,7 @@ export async function putSectionFirst(
   section: string,
   metadata: CardMetadata,
 ): Promise<string> {
-  const original = folder === undefined ? undefined : await readCard(folder)
-  const { frontMatter, body } = splitFrontMatter(original ?? '')
+  const { frontMatter, body } = folder === undefined ? { frontMatter: '', body: '' } : await readCard(folder)
   const kept = withoutInstructions(body)
   const rest = kept.trim() === '' ? '' : `\n---\n\n${kept.trimStart()}`
   return `${await formatFrontMatter(frontMatter, metadata)}${section.trimEnd()}\n${rest}`
@@ -76,23 +69,6 @@ function withoutInstructions(body: string): string {
   return body
     .replaceAll(/To measure it on tasks:\n\n```sh\nlm_eval [^\n]*\n```\n\n?/g, '')
     .replaceAll(/<!-- To publish this folder: [^\n]* -->\n\n?/g, '')
-}
-
-async function readCard(folder: string): Promise<string | undefined> {
-  const isThere = await lstat(join(folder, CARD)).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere) return undefined
-  const path = await resolveInside(folder, CARD)
-  return (await stat(path)).isFile() ? readText(path, MOST_CARD_BYTES) : undefined
-}
-
-function splitFrontMatter(card: string): { frontMatter: string; body: string } {
-  const match = /^---\r?\n(.*?)^---[ \t]*\r?\n?/ms.exec(card)
-  return match === null
-    ? { frontMatter: '', body: card }
-    : { frontMatter: match[1]!, body: card.slice(match[0].length) }
 }
 
 function describeCut({ plan, isFromHub, revision, unproven, format, content, ...card }: CardOptions): string {

@@ -8,10 +8,10 @@ interface Sized {
 export function labelSize(tensors: Sized[]): string {
   const stacks = tensors.filter(isStack)
   const others = tensors.filter((tensor) => !isStack(tensor))
-  const shared = sum(others.map(countNumbers))
+  const shared = sum(others.map(countOf))
   if (stacks.length === 0) return formatCount(shared)
   const experts = Math.floor(sum(stacks.map(expertsOf)) / stacks.length)
-  const ofOne = sum(stacks.map((stack) => Math.floor(countNumbers(stack) / expertsOf(stack))))
+  const ofOne = sum(stacks.map((stack) => Math.floor(countOf(stack) / expertsOf(stack))))
   return `${experts}x${formatCount(shared + ofOne)}`
 }
 
@@ -23,7 +23,12 @@ function expertsOf({ shape }: Sized): number {
   return shape.at(-3)!
 }
 
-function countNumbers({ shape }: Sized): number {
+/** The numbers in all of some tensors. */
+export function countNumbers(tensors: Sized[]): number {
+  return sum(tensors.map(countOf))
+}
+
+function countOf({ shape }: Sized): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 

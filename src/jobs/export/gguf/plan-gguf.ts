@@ -10,8 +10,9 @@ import type { TokenizerFiles } from '../../../files/gguf/tokenizer/describe-toke
 import { encodeGgufHeader, type WrittenTensor } from '../../../files/gguf/write/encode.js'
 import { findWrittenArchitecture } from '../../../files/gguf/write/find-architecture.js'
 import { planHeader } from '../../../files/gguf/write/planned-header.js'
-import { labelSize } from '../../../files/gguf/write/size-label.js'
+import { countNumbers, labelSize } from '../../../files/gguf/write/size-label.js'
 import type { Source } from '../../../files/gguf/write/source.js'
+import { type Identity, stateGeneral } from '../../../files/gguf/write/state-general.js'
 import { stateDecoder } from '../../../files/gguf/write/state-metadata.js'
 import type { FactorTensor } from '../../../files/gguf/write/state-rope.js'
 import { stateTokenizer } from '../../../files/gguf/write/state-tokenizer.js'
@@ -35,8 +36,7 @@ export interface GgufOptions {
   tokenizer: TokenizerFiles
   /** The content of chat_template.jinja. */
   chatTemplate?: string | undefined
-  /** What the file calls the model. */
-  name: string
+  identity: Identity
   dtype: GgufDtype
   /**
    * How much each column of a tensor counts when it is rounded, by its name in the file: the mean squares of its inputs,
@@ -83,7 +83,11 @@ export function planGguf(options: GgufOptions): GgufPlan {
   const written = streamed.map(({ written }) => written)
   assertSame(decoder, { name, architecture, written, metadata, factors }, options)
   const all = new Map([
-    ...listStated({ ...stateGeneral(name, options.name, written), 'general.file_type': count(FILE_TYPES[dtype]) }),
+    ...listStated({
+      'general.architecture': text(name),
+      ...stateGeneral(options.identity, countNumbers(written), labelSize(written)),
+      'general.file_type': count(FILE_TYPES[dtype]),
+    }),
     ...metadata,
     ...listStated({ 'general.quantization_version': count(QUANTIZATION_VERSION) }),
     ...listStated(
@@ -107,15 +111,6 @@ function findArchitecture({ family }: ModelConfig): { name: string; architecture
   throw new LayerpruneError(`models of the family ${family} cannot be written as GGUF`, {
     hint: 'export the model to ONNX instead',
   })
-}
-
-function stateGeneral(architecture: string, name: string, tensors: WrittenTensor[]): Statements {
-  return {
-    'general.architecture': text(architecture),
-    'general.type': text('model'),
-    'general.name': text(name),
-    'general.size_label': text(labelSize(tensors)),
-  }
 }
 
 function listStated(statements: Statements): [string, WrittenValue][] {
