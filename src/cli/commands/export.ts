@@ -19,6 +19,7 @@ Examples:
   layerprune export --model ./SmolLM2-135M --to onnx -o ./SmolLM2-onnx
   layerprune export --model ./SmolLM2-pruned --to onnx --dtype q4f16,fp16 -o ./SmolLM2-pruned-onnx
   layerprune export --model ./SmolLM2-135M --to gguf --dtype Q4_K_M -o ./SmolLM2-gguf
+  layerprune export --model ./SmolLM2-135M-Instruct --to gguf --modelfile -o ./SmolLM2-ollama
   layerprune export --model ./SmolLM2-135M --drop 11:19 --to onnx --dtype q4 -o ./SmolLM2-cut-onnx`
 
 export function makeExportCommand(): Command {
@@ -38,6 +39,7 @@ export function makeExportCommand(): Command {
     .requiredOption('-o, --output <folder>', 'folder to write to; it appears once it is complete')
   return addRemovalFlags(command)
     .option('--force', 'replace a model that is already in the output folder')
+    .option('--modelfile', 'beside a GGUF file, write the Modelfile that `ollama create` reads')
     .option('--no-check', 'do not run what was written')
     .option('--dry-run', 'say what would be written and how large, and write nothing')
     .option('--revision <name>', 'branch, tag or commit of a Hub model')

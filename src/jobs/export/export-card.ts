@@ -4,6 +4,7 @@ import { quoteForShell } from '../../base/quote-for-shell.js'
 import { describeLayers } from '../../model/layers/names.js'
 import type { ExportResult } from '../../results/documents/export-result.js'
 import { formatCode, formatUploadNote, putSectionFirst } from '../write-model/model-card.js'
+import { MODELFILE } from './gguf/modelfile.js'
 
 interface CardOptions {
   /** Folder of the model that was exported; undefined if it has none of its own. */
@@ -64,8 +65,14 @@ function formatTable(exported: ExportResult['exported']): string {
   return isChecked ? `${table}\n\n\\* on five short texts, as a check of the files; no measure of quality` : table
 }
 
-function formatUse({ to, exported, knownToTransformersJs }: ExportResult, name: string): string[] {
-  if (to === 'gguf') return [formatCode(`llama-cli -m ${quoteForShell(`${name}/${exported[0]!.name}`)}`)]
+function formatUse({ to, exported, files, knownToTransformersJs }: ExportResult, name: string): string[] {
+  if (to === 'gguf') {
+    const own = formatCode(`llama-cli -m ${quoteForShell(`${name}/${exported[0]!.name}`)}`)
+    if (!files.some((file) => file.name === MODELFILE)) return [own]
+    const called = quoteForShell(name.toLowerCase())
+    const create = `ollama create ${called} -f ${quoteForShell(`${name}/${MODELFILE}`)}`
+    return [own, 'In Ollama:', formatCode(`${create}\nollama run ${called}`)]
+  }
   if (!knownToTransformersJs) {
     return ['transformers.js does not know this family; the graphs run in ONNX Runtime.']
   }

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
-import { InterruptedError, LayerpruneError } from '../../base/errors.js'
+import { InterruptedError, LayerpruneError, UsageError } from '../../base/errors.js'
+import { nameOption } from '../../base/name-option.js'
 import type { OnProgress } from '../../base/progress.js'
 import {
   chooseModelWeights,
@@ -33,6 +34,7 @@ import { type PlannedFile, sizeOf, textFile } from '../write-model/planned-file.
 import { writePlannedFiles } from '../write-model/write-planned.js'
 import { checkFiles, findTokenizer } from './check-files.js'
 import { formatExportCard } from './export-card.js'
+import { planModelfile } from './gguf/modelfile.js'
 import { readIdentity } from './gguf/read-identity.js'
 import { planGgufFiles, readGgufDtypes } from './gguf-files.js'
 import { planBesideGraphs } from './onnx-config.js'
@@ -55,6 +57,8 @@ export interface ExportOptions extends Omit<ModelOptions, 'dtype'> {
   removed?: Block[] | undefined
   /** Whether the written files are run and compared with the model; by default they are. */
   check?: boolean | undefined
+  /** Whether the Modelfile of Ollama is written beside a GGUF file. */
+  modelfile?: boolean | undefined
   /** Replaces a model that is in the output folder. */
   force?: boolean | undefined
   /** Returns what would be written, and writes nothing. */
@@ -77,6 +81,7 @@ export interface ExportOptions extends Omit<ModelOptions, 'dtype'> {
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
   const { output, force, onNote, signal, to, dtype, ...others } = options
+  if (options.modelfile && to !== 'gguf') throw new UsageError(`${nameOption('modelfile')} is for GGUF files`)
   const dtypes = to === 'onnx' ? readOnnxDtypes(dtype) : readGgufDtypes(dtype)
   const source = { ...others, onNote, signal }
   const located = await locateModel(source)
@@ -182,7 +187,9 @@ async function planExports(
   if (to === 'gguf') {
     const identity = await readIdentity(located, options)
     const source = { located, checkpoint, layers, identity }
-    return { exports: await planGgufFiles(source, readGgufDtypes(dtypes), { name, onNote }), beside: [] }
+    const exports = await planGgufFiles(source, readGgufDtypes(dtypes), { name, onNote })
+    const written = { files: exports.map((planned) => planned.name), metadata: exports[0]!.metadata, identity }
+    return { exports, beside: options.modelfile ? [await planModelfile(located, written, options)] : [] }
   }
   const graphs = readOnnxDtypes(dtypes).map((dtype) => planGraph(decoder, dtype))
   return { exports: graphs, beside: await planBesideGraphs(located, layers, graphs, known) }

@@ -4,6 +4,7 @@ import { nameOption } from '../../base/name-option.js'
 import { type LocatedModel, type Model, openModel } from '../../engine/model.js'
 import type { SafetensorsCheckpoint } from '../../files/checkpoint/safetensors.js'
 import type { Identity } from '../../files/gguf/write/state-general.js'
+import type { WrittenValue } from '../../files/gguf/write/written-value.js'
 import { readTokenizerFiles } from '../../texts/tokens/tokenizer-files.js'
 import { cutCheckpoint } from '../prune/pruned-safetensors.js'
 import type { KeptLayers } from '../write-model/layer-numbers.js'
@@ -32,6 +33,10 @@ export function readGgufDtypes(names: string[] = ['Q8_0']): GgufDtype[] {
   })
 }
 
+interface PlannedGguf extends PlannedExport {
+  metadata: ReadonlyMap<string, WrittenValue>
+}
+
 /**
  * Plans a GGUF file of each type.
  * @param name  from which those of the files are made
@@ -41,15 +46,16 @@ export async function planGgufFiles(
   { located, checkpoint, layers, identity }: Source,
   dtypes: GgufDtype[],
   { name, onNote }: { name: string; onNote?: ((message: string) => void) | undefined },
-): Promise<PlannedExport[]> {
+): Promise<PlannedGguf[]> {
   const cut = cutCheckpoint(located.config, checkpoint, layers)
   const tokenizer = await readTokenizerFiles(located.tokenizer)
   const chatTemplate = await readSeparateTemplate(located)
   return dtypes.map((dtype) => {
-    const { parts } = planGguf({ ...cut, tokenizer, chatTemplate, identity, dtype, onNote })
+    const { parts, metadata } = planGguf({ ...cut, tokenizer, chatTemplate, identity, dtype, onNote })
     const file = `${name}-${dtype}.gguf`
     const files = [{ name: file, parts }]
     return {
+      metadata,
       ...{ dtype, name: file, files, sizeBytes: sumPlanned(files), tokenizer: file },
       open: async (folder) => buildContinued(await openModel({ model: join(folder, file) })),
     }

@@ -80,6 +80,7 @@ export const OPTION_KINDS = {
   trained: 'text',
   to: 'text',
   check: 'flag',
+  modelfile: 'flag',
   // training
   targets: 'list',
   teacher: 'text',

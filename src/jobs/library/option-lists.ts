@@ -33,7 +33,7 @@ const ANY_RUN = [...WEIGHTS, 'tokenizer', ...READING, ...RUNNING] as const
 const RUN = [...ANY_RUN, 'dataset'] as const
 
 /** What is exported, and where to. */
-const EXPORTING = ['to', 'dtype', 'output', 'force', 'dryRun', 'check', 'threads'] as const
+const EXPORTING = ['to', 'dtype', 'output', 'force', 'dryRun', 'check', 'modelfile', 'threads'] as const
 
 const OPENING_HOOKS = ['onDownload', 'signal', 'onNote'] as const
 const HOOKS = [...OPENING_HOOKS, 'onProgress'] as const

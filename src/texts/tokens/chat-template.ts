@@ -16,6 +16,10 @@ export interface ChatTemplate {
   tokens: Record<string, string>
 }
 
+interface Found extends Omit<ChatTemplate, 'template'> {
+  template: string | undefined
+}
+
 /** Four for each character of the longest template that is read. */
 const MOST_TEMPLATE_BYTES = 1 << 22
 
@@ -28,13 +32,22 @@ export const NO_TEMPLATE_HINT =
  * @throws LayerpruneError if the model has none
  */
 export async function readChatTemplate(place: string): Promise<ChatTemplate> {
-  const settings = await (isGguf(place) ? readFromGguf(place) : readFromFolder(place))
-  assertTemplateLength(settings.template, `the chat template in ${place} is not understood`)
-  return settings
+  return (await findChatTemplate(place)) ?? missingTemplate(place)
+}
+
+/**
+ * As `readChatTemplate`, of a model that may have none.
+ * @returns undefined if it has none
+ */
+export async function findChatTemplate(place: string): Promise<ChatTemplate | undefined> {
+  const { template, tokens } = await (isGguf(place) ? readFromGguf(place) : readFromFolder(place))
+  if (template === undefined) return undefined
+  assertTemplateLength(template, `the chat template in ${place} is not understood`)
+  return { template, tokens }
 }
 
 /** As transformers does: the template in a file of its own comes first, `default` is the one of several. */
-async function readFromFolder(folder: string): Promise<ChatTemplate> {
+async function readFromFolder(folder: string): Promise<Found> {
   const [special, config, template] = await Promise.all([
     readJsonObject(join(folder, 'special_tokens_map.json')),
     readJsonObject(join(folder, 'tokenizer_config.json')),
@@ -42,7 +55,7 @@ async function readFromFolder(folder: string): Promise<ChatTemplate> {
   ])
   const settings: Record<string, unknown> = { ...special, ...config }
   return {
-    template: template ?? chooseTemplate(settings.chat_template) ?? missingTemplate(folder),
+    template: template ?? chooseTemplate(settings.chat_template),
     tokens: listTokens(settings),
   }
 }
@@ -68,7 +81,7 @@ function listTokens(settings: Record<string, unknown>): Record<string, string> {
   return Object.fromEntries(tokens)
 }
 
-async function readFromGguf(path: string): Promise<ChatTemplate> {
+async function readFromGguf(path: string): Promise<Found> {
   const header = await readGgufHeader(path)
   const template = header.metadata.get('tokenizer.chat_template')?.value
   const vocabulary = readVocabulary(header)
@@ -77,7 +90,7 @@ async function readFromGguf(path: string): Promise<ChatTemplate> {
     return id === undefined ? [] : [[`${role}_token`, vocabulary.tokens[id]!] as const]
   })
   return {
-    template: typeof template === 'string' ? template : missingTemplate(path),
+    template: typeof template === 'string' ? template : undefined,
     tokens: Object.fromEntries(roles),
   }
 }

@@ -20,14 +20,18 @@ const programs = new Map<string, Program>()
 /** Of templates that were given up. */
 const limits = new Map<string, Error>()
 
-answerRequests(({ template, tokens, turns }: ChatRequest): string => {
+answerRequests(({ template, tokens, turns, isOpen = false }: ChatRequest): string => {
   const program = programs.get(template) ?? parseTemplate(template, { lstrip_blocks: true, trim_blocks: true })
   programs.set(template, program)
   if (turns === null) return ''
   const limit = limits.get(template)
   if (limit !== undefined) throw limit
   try {
-    return String(new LimitedInterpreter(makeEnvironment({ messages: turns, ...tokens })).run(program).value)
+    return String(
+      new LimitedInterpreter(makeEnvironment({ messages: turns, add_generation_prompt: isOpen, ...tokens })).run(
+        program,
+      ).value,
+    )
   } catch (error) {
     // those of V8 are RangeErrors
     if (error instanceof LimitError || error instanceof RangeError) limits.set(template, error)
@@ -46,7 +50,7 @@ function makeEnvironment(values: Record<string, unknown>): Environment {
     strftime_now: (format: string) => format.replace(/%([YmdbBHM])/g, (_, letter) => DATE[letter]!),
     range: (...bounds: number[]) => listNumbers(bounds),
   }
-  const names = { ...constants, ...functions, add_generation_prompt: false, tools: null, documents: null }
+  const names = { ...constants, ...functions, tools: null, documents: null }
   for (const [name, value] of Object.entries({ ...names, ...values })) environment.set(name, value)
   return environment
 }

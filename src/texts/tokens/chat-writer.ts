@@ -1,3 +1,4 @@
+import { LayerpruneError } from '../../base/errors.js'
 import { LimitedProcess } from '../../base/limited-process.js'
 import type { ChatTemplate } from './chat-template.js'
 import { readTurns } from './chat-turns.js'
@@ -11,9 +12,21 @@ export type WriteChat = (chat: unknown[], origin: string) => Promise<string | un
 /** A chat to be written, or null if only the template is to be read. */
 export interface ChatRequest extends ChatTemplate {
   turns: Record<string, unknown>[] | null
+  /** Whether the assistant's next turn is begun. */
+  isOpen?: boolean | undefined
 }
 
 const templates = new LimitedProcess<ChatRequest, string>('texts/tokens/chat-worker.js')
+
+/** What a template writes; undefined if it refuses the chat, or takes too long or too much memory. */
+export async function tryTemplate(request: ChatRequest, signal: AbortSignal | undefined): Promise<string | undefined> {
+  try {
+    return await templates.ask(request, { what: 'the chat template cannot write a chat', signal })
+  } catch (cause) {
+    if (cause instanceof LayerpruneError && !signal?.aborted) return undefined
+    throw cause
+  }
+}
 
 /**
  * Writes chats by the template of a model, which is read when the first chat comes.

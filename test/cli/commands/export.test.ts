@@ -100,6 +100,7 @@ describe('export --to onnx', () => {
       /error: --dtype q5: ONNX graphs are written in fp32, fp16/,
     ],
     ['a dtype of the other format', ['--to', 'gguf', '--dtype', 'q4f16'], 2, /error: --dtype q4f16: GGUF files are/],
+    ['a Modelfile of graphs', ['--to', 'onnx', '--modelfile'], 2, /error: --modelfile is for GGUF files\n/],
     ['layers that are not there', ['--to', 'onnx', '--drop', '90:95'], 2, /error: /],
     [
       'a folder that is there',
